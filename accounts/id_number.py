@@ -225,14 +225,6 @@ _CHECKS = {
 }
 
 
-class IdNumberQuerySet(models.QuerySet):
-    """Finding people by their number. Mix it into the queryset of a model that holds one."""
-
-    def by_id_number(self, number: IdNumber):
-        """Return the rows (at most one where the index is unique) of this kind and number."""
-        return self.filter(id_index=number.index)
-
-
 class HoldsIdNumber(models.Model):
     """Columns of a model whose rows carry one ID number. Lists read `id_masked` and never open a seal.
 

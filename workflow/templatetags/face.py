@@ -1,0 +1,80 @@
+"""What templates need beyond plain values: wording filters, the error summary, the body of a form."""
+
+import copy
+
+from crispy_forms.helper import FormHelper
+from crispy_forms.utils import render_crispy_form
+from django import forms, template
+
+from workflow import wording
+
+register = template.Library()
+
+for plain in (
+    wording.masked_name,
+    wording.hours,
+    wording.days_waited,
+    wording.shown_wait,
+    wording.size,
+    wording.shown_date,
+    wording.shown_time,
+    wording.letter_date,
+    wording.percent,
+):
+    register.filter(plain.__name__, plain)
+
+
+@register.filter
+def arc(fraction):
+    """A share between 0 and 1 as an SVG dash pattern on a circle of pathLength 100."""
+    filled = min(1.0, max(0.0, float(fraction or 0)))
+    return f"{filled * 100:.1f} 100"
+
+
+@register.filter
+def first_id(field):
+    """The id of the control that a link to this field should reach (the first of a group)."""
+    return field.id_for_label or f"{field.auto_id}_0"
+
+
+@register.inclusion_tag("components/error_summary.html")
+def error_summary(form):
+    """The list of what is wrong, each with a link to its field; once per form, wherever it is asked for first.
+
+    base.html asks above the heading for the page's own `form`, the form templates ask again for all others.
+    """
+    if not form.errors or getattr(form, "summary_is_shown", False):
+        return {"problems": []}
+    form.summary_is_shown = True
+    fields = [field for field in form if field.errors]
+    problems = [{"text": text, "href": ""} for text in form.non_field_errors()]
+    problems += [
+        {"text": text, "href": "" if field.is_hidden else "#" + first_id(field)}
+        for field in fields
+        for text in field.errors
+    ]
+    if fields:
+        title = f"请先改正 {len(problems)} 处问题"
+    else:
+        title = getattr(form, "error_title", "这次没有提交成功")
+    return {"problems": problems, "title": title, "kept": _what_is_kept(form)}
+
+
+def _what_is_kept(form):
+    """The sentence that says which input survived: browsers return neither passwords nor chosen files."""
+    if getattr(form, "nothing_kept", False):
+        return ""
+    files = sum(len(getattr(field, "kept_files", ())) for field in form.fields.values())
+    said = f"您已填写的内容和已上传的 {files} 个文件都已保留" if files else "您已填写的内容都已保留"
+    if any(isinstance(field.widget, forms.PasswordInput) for field in form.fields.values()):
+        return said + "，密码请重新输入。"
+    return said + "。"
+
+
+@register.simple_tag
+def form_body(form):
+    """A form's error summary and fields without the <form> element; a helper's layout and buttons are followed."""
+    helper = copy.copy(getattr(form, "helper", None) or FormHelper())
+    helper.form_tag = False
+    helper.disable_csrf = True
+    return render_crispy_form(form, helper)

@@ -1,0 +1,93 @@
+"""People and the roles they log in with. Floor 0: knows nothing of organisations."""
+
+from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from phonenumber_field.modelfields import PhoneNumberField
+
+from accounts.id_number import HoldsIdNumber
+from accounts.querysets import RoleAccountQuerySet, UserManager
+
+
+class User(HoldsIdNumber, AbstractBaseUser, PermissionsMixin):
+    """用户: one row per human, whatever roles they hold (decision 5; F-26, F-36).
+
+    The ID number is the account (F-26); it lives sealed in the columns of HoldsIdNumber.
+    """
+
+    name = models.CharField("姓名", max_length=50)
+    email = models.EmailField("邮箱", blank=True)
+    mobile = PhoneNumberField("手机号", blank=True)
+    is_staff = models.BooleanField("可维护基础数据", default=False)
+    is_active = models.BooleanField("启用", default=True)
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "id_index"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = []
+
+    class Meta:
+        verbose_name = verbose_name_plural = "用户"
+        constraints = [models.UniqueConstraint(fields=["id_index"], name="user_id_number_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.id_masked}"
+
+
+class Role(models.TextChoices):
+    """登录角色: what a person logs in as (F-02, F-26)."""
+
+    PRACTITIONER = "practitioner", "专业技术人员"
+    EMPLOYER = "employer", "用人单位"
+    AUTHORITY = "authority", "主管部门"
+    BUREAU = "bureau", "人社部门"
+    OPERATOR = "operator", "平台后台人员"
+
+
+class AccountStatus(models.TextChoices):
+    PENDING = "pending", "待审核"
+    ACTIVE = "active", "正常"
+    SUSPENDED = "suspended", "已停用"
+    CLOSED = "closed", "已注销"
+
+
+class RoleAccount(models.Model):
+    """One role of one person, registered and approved by itself (F-36).
+
+    `place` names the unit or organisation for the chooser after login; floors above keep it current.
+    `reviewer`, `reviewer_phone` and `waiting_since` answer 提示三 while the registration is under review
+    (F-30, F-32); they are frozen at submission as the route is.
+    `epoch` ends the sessions that were opened before a change of this role.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="accounts")
+    role = models.CharField("登录角色", max_length=12, choices=Role)
+    status = models.CharField("状态", max_length=10, choices=AccountStatus, default=AccountStatus.PENDING)
+    place = models.CharField("所在单位", max_length=120, blank=True)
+    reviewer = models.CharField("审核部门", max_length=120, blank=True)
+    reviewer_phone = models.CharField("审核部门电话", max_length=40, blank=True)
+    waiting_since = models.DateTimeField("提交时间", null=True, blank=True)
+    epoch = models.PositiveIntegerField(default=0, editable=False)
+
+    objects = RoleAccountQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "登录角色"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "role"],
+                condition=Q(role__in=["practitioner", "operator"]) & ~Q(status="closed"),
+                name="account_practitioner_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_role_display()} {self.place}".strip()
+
+    def end_sessions(self) -> None:
+        """Make every open session of this role stop at its next request."""
+        RoleAccount.objects.filter(pk=self.pk).update(epoch=models.F("epoch") + 1)
+        self.refresh_from_db(fields=["epoch"])

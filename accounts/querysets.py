@@ -1,0 +1,35 @@
+"""Filters over people and their login roles."""
+
+from django.contrib.auth.base_user import BaseUserManager
+from django.db import models
+
+from accounts.id_number import IdNumber
+
+
+class UserManager(BaseUserManager):
+    """Find and make people by ID number, without the number ever standing in a query or a log."""
+
+    def by_id_number(self, number: IdNumber):
+        """The people with this document: at most one (unique blind index)."""
+        return self.filter(id_index=number.index)
+
+    def create_user(self, number: IdNumber, password: str | None = None, **fields):
+        """Make a person. Raises IntegrityError when the ID number is known already."""
+        user = self.model(**fields)
+        user.set_id_number(number)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, number: IdNumber, password: str, **fields):
+        """Make a platform administrator for the reference-data admin."""
+        return self.create_user(number, password, is_staff=True, is_superuser=True, **fields)
+
+
+class RoleAccountQuerySet(models.QuerySet):
+    def live(self):
+        """Accounts that occupy their role: under review, in use or suspended."""
+        return self.filter(status__in=["pending", "active", "suspended"])
+
+    def active(self):
+        return self.filter(status="active")

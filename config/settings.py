@@ -1,0 +1,214 @@
+"""Settings of the platform. Everything that differs between machines comes from the environment (see README)."""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONE, SELF
+
+from config.keys import load_keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(os.environ.get("CPE_DATA_DIR") or BASE_DIR / ".data")
+TESTING = os.environ.get("CPE_TESTING") == "1"
+HTTPS = os.environ.get("CPE_HTTPS") == "1"
+DEBUG = os.environ.get("CPE_DEBUG") == "1"
+
+# --- secrets -------------------------------------------------------------------------------------
+_keys = load_keys(DATA_DIR)
+SECRET_KEY = os.environ.get("SECRET_KEY") or _keys["secret_key"]
+FIELD_KEYS = _keys["field_keys"]
+FIELD_KEY_CURRENT = _keys["field_key_current"]
+INDEX_KEY = _keys["index_key"]
+
+# --- the platform's own words and dates: data, not code (architecture.md, decision 18) ------------
+SITE = {
+    "name": "专业技术人员继续教育公共服务平台",
+    "operator": os.environ.get("CPE_OPERATOR", "省人力资源和社会保障厅"),
+    "phone": os.environ.get("CPE_PHONE", "0531-00000000"),
+    "hours": os.environ.get("CPE_PHONE_HOURS", "工作日 8:30–17:30"),
+    "email": os.environ.get("CPE_EMAIL", "support@example.org"),
+}
+# FAQ 7 (F-14, F-15, F-18): titles awarded by evaluation on or after this day count from the day the
+# evaluation was passed, earlier ones from the day of publication.
+TITLE_DATE_PIVOT = date.fromisoformat(os.environ.get("CPE_TITLE_DATE_PIVOT", "2021-05-01"))
+# The reform of 2021 starts the 90/30/60 rule (F-95); hours of earlier years are imported, not declared.
+FIRST_DECLARABLE_YEAR = 2021
+
+# --- Django --------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "config",
+    "accounts",
+    "orgs",
+    "workflow",
+    "registration",
+    "credits",
+    "desk",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "phonenumber_field",
+    "simple_history",
+    "csp",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "orgs.actor.ActorMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ALLOWED_HOSTS = os.environ.get("CPE_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("CPE_TRUSTED_ORIGINS", "").split(",") if o]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    [
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
+                    ],
+                )
+            ],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.context.page",
+            ],
+        },
+    }
+]
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+
+# --- database ------------------------------------------------------------------------------------
+# manage.py sets DATABASE_URL to the embedded server when it is not given.
+DATABASES = {
+    "default": dj_database_url.parse(
+        os.environ.get("DATABASE_URL", "postgres:///unset"), conn_max_age=600, conn_health_checks=True
+    )
+}
+DATABASES["default"].setdefault("OPTIONS", {})
+if not TESTING:
+    DATABASES["default"]["OPTIONS"].setdefault(
+        "options", "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+    )
+
+# --- people --------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "desk:home"
+PASSWORD_HASHERS = ["accounts.hashers.Argon2"]
+if TESTING:
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "accounts.password.NotFromIdNumber"},
+]
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+PHONENUMBER_DEFAULT_REGION = "CN"
+PHONENUMBER_DB_FORMAT = "E164"
+PHONENUMBER_DEFAULT_FORMAT = "NATIONAL"
+
+# --- mail and SMS: seams (README, "邮件与短信") ----------------------------------------------------
+EMAIL_BACKEND = os.environ.get("CPE_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_HOST = os.environ.get("CPE_SMTP_HOST", "localhost")
+EMAIL_PORT = int(os.environ.get("CPE_SMTP_PORT", "25"))
+EMAIL_HOST_USER = os.environ.get("CPE_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("CPE_SMTP_PASSWORD", "")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = os.environ.get("CPE_MAIL_FROM", "noreply@example.org")
+SMS_SENDER = os.environ.get("CPE_SMS_SENDER", "accounts.sms.ConsoleSender")
+
+# --- files ---------------------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+MEDIA_ROOT = DATA_DIR / "files"  # private: only workflow.views.attachment serves from here
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if TESTING or DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = TESTING or DEBUG
+FILE_UPLOAD_PERMISSIONS = 0o600
+ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024
+ATTACHMENT_MAX_FILES = 5
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
+
+# --- language and time ---------------------------------------------------------------------------
+LANGUAGE_CODE = "zh-hans"
+TIME_ZONE = "Asia/Shanghai"
+USE_TZ = True
+USE_I18N = True  # for the sentences that Django's own validators bring
+
+# --- browser-side protection ---------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "style-src": [SELF],
+        "script-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if HTTPS:
+    SECURE_SSL_REDIRECT = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31536000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
+# How many proxies in front may be believed for the client's address (throttling). 0: the socket's own.
+TRUSTED_PROXIES = int(os.environ.get("CPE_TRUSTED_PROXIES", "0"))
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"no_id_numbers": {"()": "accounts.log_filter.NoIdNumbers"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["no_id_numbers"]}},
+    "root": {"handlers": ["console"], "level": os.environ.get("CPE_LOG_LEVEL", "WARNING")},
+    "loggers": {"django": {"handlers": ["console"], "level": "WARNING", "propagate": False}},
+}

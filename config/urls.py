@@ -1,0 +1,17 @@
+"""Addresses. No ID number ever stands in one (trust.md §3.14)."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("desk.urls")),
+    path("", include("accounts.urls")),
+    path("", include("workflow.urls")),
+    path("register/", include("registration.urls")),
+    path("hours/", include("credits.urls")),
+    path("reference-data/", admin.site.urls),
+]
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.permission_denied"
+handler404 = "config.errors.page_not_found"
+handler500 = "config.errors.server_error"

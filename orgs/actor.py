@@ -1,0 +1,106 @@
+"""当前身份: who acts in this request. Read again from the database at each request, so that rights change at once."""
+
+from dataclasses import dataclass, field
+
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.http import HttpRequest
+
+from accounts.entrance import ACCOUNT, EPOCH
+from accounts.models import AccountStatus, Role, RoleAccount, User
+from orgs.models import Organization, OrgAdmin, Practitioner, Status
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person in one role: with an organisation (admins), as a practitioner, as operator, or nobody."""
+
+    user: User | None = None
+    account: RoleAccount | None = None
+    organization: Organization | None = None
+    practitioner: Practitioner | None = None
+    is_super: bool = False
+    duties: frozenset = field(default_factory=frozenset)
+
+    def __bool__(self) -> bool:
+        return self.account is not None
+
+    @property
+    def role(self) -> str:
+        return self.account.role if self.account else ""
+
+    @property
+    def is_operator(self) -> bool:
+        return self.role == Role.OPERATOR
+
+    def can(self, duty: str) -> bool:
+        """Whether this admin holds the duty (F-77)."""
+        return self.organization is not None and (self.is_super or duty in self.duties)
+
+    def speaks_for(self, subject: Organization | Practitioner) -> bool:
+        """Whether this person may file applications about the subject.
+
+        A practitioner for themselves; an admin for their own organisation and for the people employed there.
+        """
+        if isinstance(subject, Organization):
+            return self.organization is not None and self.organization.pk == subject.pk
+        if self.practitioner is not None:
+            return self.practitioner.pk == subject.pk
+        return self.organization is not None and self.organization.pk == subject.employer_id
+
+
+NOBODY = Actor()
+
+
+def _joined():
+    # One query: this runs at every request.
+    return RoleAccount.objects.select_related("user", "practitioner__employer", "org_admin__organization")
+
+
+def _actor(account: RoleAccount) -> Actor:
+    if account.role == Role.OPERATOR:
+        return Actor(account.user, account)
+    if account.role == Role.PRACTITIONER:
+        practitioner = getattr(account, "practitioner", None)
+        if practitioner is None:
+            return NOBODY
+        practitioner.user = account.user
+        return Actor(account.user, account, practitioner=practitioner)
+    admin = getattr(account, "org_admin", None)
+    if admin is None:
+        return NOBODY
+    return Actor(account.user, account, admin.organization, None, admin.is_super, frozenset(admin.duties))
+
+
+def actor_of(account: RoleAccount) -> Actor:
+    """The actor of a role account, whatever its status: the caller decides whether it may act."""
+    return _actor(_joined().get(pk=account.pk))
+
+
+def _may_act(actor: Actor) -> bool:
+    if actor.account.status != AccountStatus.ACTIVE or not actor.user.is_active:
+        return False
+    subject = actor.organization or actor.practitioner
+    return actor.is_operator or (subject is not None and subject.status == Status.ACTIVE)
+
+
+class ActorMiddleware:
+    """Puts `request.actor` there, and ends the session when its role was changed, suspended or closed."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest):
+        request.actor = self._read(request)
+        return self.get_response(request)
+
+    def _read(self, request: HttpRequest) -> Actor:
+        if not request.session.get(ACCOUNT) or not request.user.is_authenticated:
+            return NOBODY
+        account = _joined().filter(pk=request.session[ACCOUNT], user_id=request.user.pk).first()
+        actor = _actor(account) if account else NOBODY
+        if actor and account.epoch == request.session.get(EPOCH) and _may_act(actor):
+            return actor
+        logout(request)
+        messages.warning(request, "您的身份或权限已变更，请重新登录。")
+        return NOBODY

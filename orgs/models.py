@@ -1,0 +1,274 @@
+"""The tree: organisations, practitioners and the people who administer. Floor 1."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from simple_history.models import HistoricalRecords
+
+from accounts.models import Role, RoleAccount, User
+from orgs.querysets import OrganizationQuerySet, OrgAdminQuerySet, PractitionerQuerySet
+
+# --- reference data ------------------------------------------------------------------------------
+
+
+class Division(models.Model):
+    """行政区划 by GB/T 2260, with local codes for functional zones, which GB/T 2260 does not know (F-114)."""
+
+    code = models.CharField("代码", max_length=12, primary_key=True)
+    name = models.CharField("名称", max_length=60)
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    valid_from = models.DateField("启用日期", null=True, blank=True)
+    valid_to = models.DateField("停用日期", null=True, blank=True)
+    is_local = models.BooleanField("本地扩展代码", default=False)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "行政区划"
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TitleLevel(models.TextChoices):
+    """职称层级."""
+
+    SENIOR = "senior", "正高级"
+    VICE_SENIOR = "vice_senior", "副高级"
+    MIDDLE = "middle", "中级"
+    ASSISTANT = "assistant", "助理级"
+    CLERK = "clerk", "员级"
+
+
+class TitleSeries(models.Model):
+    """职称系列, as printed on the title certificate (F-09); a person without a title has none (无, F-10)."""
+
+    code = models.CharField("代码", max_length=8, primary_key=True)
+    name = models.CharField("名称", max_length=40, unique=True)
+    order = models.PositiveSmallIntegerField("次序", default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "职称系列"
+        ordering = ["order"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TitleName(models.Model):
+    """职称名称 of one series and level, e.g. 高级工程师; old names stay as aliases (is_current=False)."""
+
+    series = models.ForeignKey(TitleSeries, models.PROTECT, related_name="titles")
+    level = models.CharField("层级", max_length=12, choices=TitleLevel)
+    name = models.CharField("名称", max_length=60)
+    is_current = models.BooleanField("现行名称", default=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "职称名称"
+        constraints = [models.UniqueConstraint(fields=["series", "level", "name"], name="title_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class FieldOfStudy(models.Model):
+    """所学专业: a tree whose categories may be chosen as well as its leaves (F-08)."""
+
+    code = models.CharField("代码", max_length=8, primary_key=True)
+    name = models.CharField("名称", max_length=60)
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "所学专业"
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# --- the tree ------------------------------------------------------------------------------------
+
+
+class Kind(models.TextChoices):
+    """机构类型. A sub-unit (二级单位) is an employer whose superior is an employer: not a kind."""
+
+    BUREAU = "bureau", "人社部门"
+    AUTHORITY = "authority", "主管部门"
+    EMPLOYER = "employer", "用人单位"
+
+
+class Status(models.TextChoices):
+    """Where an organisation or practitioner stands in its life."""
+
+    PENDING = "pending", "注册待审核"
+    ACTIVE = "active", "正常"
+    VOID = "void", "注册未通过或已撤回"
+    CLOSED = "closed", "已注销"
+
+
+class Organization(models.Model):
+    """机构: bureau, authority or employer. `superior` is the only edge of the tree (F-156).
+
+    `path` ("/1/5/9/") holds the ids from the root to this row, so that a subtree is one prefix.
+    `contact_name`, `phone` and `office_hours` are shown publicly to people who wait for this organisation.
+    """
+
+    kind = models.CharField("机构类型", max_length=10, choices=Kind)
+    name = models.CharField("机构名称", max_length=120)
+    uscc = models.CharField("统一社会信用代码", max_length=20, blank=True)
+    superior = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="subordinates")
+    path = models.CharField(max_length=255, editable=False, default="")
+    status = models.CharField("状态", max_length=10, choices=Status, default=Status.PENDING)
+    division = models.ForeignKey(Division, models.PROTECT, null=True, blank=True, verbose_name="所在区划")
+    contact_name = models.CharField("联系人", max_length=50, blank=True)
+    phone = models.CharField("联系电话", max_length=40, blank=True)
+    office_hours = models.CharField("审核时间", max_length=60, blank=True)
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+
+    history = HistoricalRecords(excluded_fields=["path"])
+    objects = OrganizationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "机构"
+        constraints = [
+            models.CheckConstraint(
+                name="organization_has_superior_unless_bureau",
+                condition=Q(superior__isnull=False) | Q(kind="bureau"),
+            ),
+            models.CheckConstraint(
+                name="organization_is_not_its_own_superior",
+                condition=Q(superior__isnull=True) | ~Q(superior=models.F("id")),
+            ),
+            # F-116: a bureau's own section registers under the bureau's code, hence per kind.
+            models.UniqueConstraint(
+                fields=["kind", "uscc"],
+                condition=Q(status__in=["pending", "active"]) & ~Q(uscc=""),
+                name="organization_uscc_once_per_kind",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["path"], name="organization_path", opclasses=["text_pattern_ops"]),
+            models.Index(fields=["superior", "status"], name="organization_superior"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def ancestor_ids(self) -> list[int]:
+        """Ids of the superiors, from the root down, without this organisation."""
+        return [int(part) for part in self.path.strip("/").split("/") if part][:-1]
+
+    @property
+    def is_sub_unit(self) -> bool:
+        """二级单位: an employer under an employer, at any depth."""
+        return self.kind == Kind.EMPLOYER and self.superior_id is not None and self.superior.kind == Kind.EMPLOYER
+
+    @property
+    def role(self) -> str:
+        """The login role of this organisation's admins: the same words as its kind."""
+        return Role(self.kind)
+
+
+class TitleMode(models.TextChoices):
+    """取得方式 of a title; it decides from which day the title counts (F-13 … F-17)."""
+
+    EVALUATION = "evaluation", "评审"
+    EXAMINATION = "examination", "考试"
+    APPOINTMENT = "appointment", "大、中专毕业生转正定职"
+
+
+class Education(models.TextChoices):
+    """最高学历."""
+
+    DOCTOR = "doctor", "博士研究生"
+    MASTER = "master", "硕士研究生"
+    BACHELOR = "bachelor", "大学本科"
+    COLLEGE = "college", "大学专科"
+    SECONDARY = "secondary", "中专"
+    OTHER = "other", "高中及以下"
+
+
+class Practitioner(models.Model):
+    """专业技术人员: one human in the professional role, at one employer at a time.
+
+    One row per human for life: after a rejected registration or a return the same row goes on, so that the
+    learning record, which hangs on it, stays whole. `path` is the employer's path, copied so that "the people
+    below me" is one prefix filter.
+    """
+
+    user = models.OneToOneField(User, models.PROTECT, related_name="practitioner")
+    account = models.OneToOneField(RoleAccount, models.PROTECT, related_name="practitioner")
+    employer = models.ForeignKey(Organization, models.PROTECT, related_name="practitioners", verbose_name="用人单位")
+    path = models.CharField(max_length=255, editable=False, default="")
+    status = models.CharField("状态", max_length=10, choices=Status, default=Status.PENDING)
+
+    education = models.CharField("最高学历", max_length=10, blank=True, choices=Education)
+    field_of_study = models.ForeignKey(
+        FieldOfStudy, models.PROTECT, null=True, blank=True, verbose_name="所学专业"
+    )
+    title_series = models.ForeignKey(TitleSeries, models.PROTECT, null=True, blank=True, verbose_name="职称系列")
+    title_level = models.CharField("职称级别", max_length=12, blank=True, choices=TitleLevel)
+    title = models.CharField("职称名称", max_length=60, blank=True)
+    title_mode = models.CharField("取得方式", max_length=12, blank=True, choices=TitleMode)
+    title_awarded_on = models.DateField("职称评审通过时间", null=True, blank=True)
+    created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+
+    history = HistoricalRecords(excluded_fields=["path"])
+    objects = PractitionerQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "专业技术人员"
+        constraints = [
+            # F-10: with 无 none of the dependent fields is filled; with a series all of them are.
+            models.CheckConstraint(
+                name="practitioner_title_is_whole_or_absent",
+                condition=Q(title_series__isnull=True, title_level="", title="", title_mode="",
+                            title_awarded_on__isnull=True)
+                | (Q(title_series__isnull=False, title_awarded_on__isnull=False)
+                   & ~Q(title_level="") & ~Q(title="") & ~Q(title_mode="")),
+            ),
+        ]  # fmt: skip
+        indexes = [
+            models.Index(fields=["path", "id"], name="practitioner_path", opclasses=["text_pattern_ops", "int8_ops"]),
+            models.Index(fields=["employer", "id"], name="practitioner_employer"),
+        ]
+
+    def __str__(self) -> str:
+        return self.user.name
+
+
+class Duty(models.TextChoices):
+    """权限: what an admin's role may allow (F-73, F-77). Super admins hold all of them."""
+
+    REGISTRATIONS = "registrations", "审核注册"
+    HOURS = "hours", "审核学时"
+    CHANGES = "changes", "审核信息变更"
+    TRANSFERS = "transfers", "审核调入调出与更换上级"
+    PEOPLE = "people", "查询人员、重置密码"
+    PROFILE = "profile", "维护单位资料"
+
+
+class OrgAdmin(models.Model):
+    """单位管理员: one person's right to act for one organisation."""
+
+    account = models.OneToOneField(RoleAccount, models.PROTECT, related_name="org_admin")
+    user = models.ForeignKey(User, models.PROTECT, related_name="org_admins")
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="admins")
+    is_super = models.BooleanField("超级管理员", default=False)
+    duties = ArrayField(models.CharField(max_length=20, choices=Duty), default=list, blank=True, verbose_name="权限")
+
+    history = HistoricalRecords()
+    objects = OrgAdminQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "单位管理员"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization"], condition=Q(is_super=True), name="org_admin_one_super"
+            ),
+            models.UniqueConstraint(fields=["organization", "user"], name="org_admin_person_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization} {self.user.name}"

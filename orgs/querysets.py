@@ -1,0 +1,58 @@
+"""Who may see which organisation and which person: once, here."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class OrganizationQuerySet(models.QuerySet):
+    def active(self):
+        return self.filter(status="active")
+
+    def visible_to(self, actor):
+        """Own organisation and everything below it; operators see the province; others nothing."""
+        if actor.is_operator:
+            return self
+        if actor.organization:
+            return self.filter(path__startswith=actor.organization.path)
+        return self.none()
+
+    def choosable(self, *kinds):
+        """Organisations that a registration may name: approved ones of these kinds (F-04)."""
+        return self.active().filter(kind__in=kinds)
+
+    def search(self, text: str):
+        """Active organisations whose name contains the text or whose code is the text."""
+        text = text.strip()
+        return self.filter(Q(name__icontains=text) | Q(uscc=text.upper()))
+
+    def ancestors_of(self, organization):
+        """The organisation's superiors from the root down, without itself."""
+        return self.filter(pk__in=organization.ancestor_ids).order_by("path")
+
+
+class PractitionerQuerySet(models.QuerySet):
+    def active(self):
+        return self.filter(status="active")
+
+    def visible_to(self, actor):
+        """People of the actor's organisation and below (F-88, F-89); a practitioner sees themselves."""
+        if actor.is_operator:
+            return self
+        if actor.organization:
+            return self.filter(path__startswith=actor.organization.path)
+        if actor.practitioner:
+            return self.filter(pk=actor.practitioner.pk)
+        return self.none()
+
+
+class OrgAdminQuerySet(models.QuerySet):
+    def active(self):
+        return self.filter(account__status="active")
+
+    def holding(self, duty: str):
+        """Admins who may do this duty: super admins, and those it was given to (F-77)."""
+        return self.filter(Q(is_super=True) | Q(duties__contains=[duty]))
+
+    def visible_to(self, actor):
+        """The admins of the actor's own organisation."""
+        return self.filter(organization=actor.organization) if actor.organization else self.none()

@@ -1,0 +1,203 @@
+"""The one approval engine: submit, approve, reject, withdraw.
+
+The only module that writes Application, Step or Event. Locks go from application to subject; `submit` locks a
+subject and never an existing application, so that the last approval and a new submission cannot deadlock.
+"""
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from orgs.actor import Actor
+from orgs.models import Organization, Practitioner
+from workflow.backstop import answerers
+from workflow.flow import AlreadyDecided, Flow, Refused, Stop, flow_of, payload_of
+from workflow.models import Application, Event, Payload, State, Step, StepState
+from workflow.wording import masked_name, shown_time
+
+Verb = Event.Verb
+
+
+@transaction.atomic
+def submit(kind: str, payload: Payload, *, by: Actor) -> Application:
+    """File an application; its route is frozen here.
+
+    Raises PermissionDenied when `by` does not speak for the subject, Refused with the sentence to show when the
+    kind's precondition fails or another application of this kind is pending.
+    """
+    flow = flow_of(kind)
+    subject = lock(flow.subject(payload))
+    if not by.speaks_for(subject):
+        raise PermissionDenied
+    flow.check(payload, subject, by)
+    application = Application(
+        kind=kind,
+        duty=flow.duty,
+        person=flow.person(payload, subject, by),
+        summary=flow.summary(payload)[:200],
+        exclusive_key=f"{kind}:{subject._meta.model_name}:{subject.pk}" if flow.exclusive else "",
+        submitted_by=by.user,
+        **{subject._meta.model_name: subject},
+    )
+    try:
+        with transaction.atomic():
+            application.save()
+    except IntegrityError as error:
+        if "application_one_at_a_time" not in str(error):
+            raise
+        raise Refused(f"您已有一件“{flow.label}”在审核中，办结或撤回后才能再次提交。") from error
+    payload.application = application
+    payload.save(force_insert=True)
+    _record(application, None, Verb.SUBMIT, by)
+    _lay_route(application, flow, flow.route(payload, subject, by), by)
+    return application
+
+
+def approve(step_id: int, *, by: Actor, comment: str = "") -> Application:
+    """Sign one step. After the last one the kind's effect happens in the same transaction."""
+    return _decide(step_id, StepState.APPROVED, by, comment)
+
+
+def reject(step_id: int, *, by: Actor, comment: str) -> Application:
+    """Refuse one step, with a reason; the application is closed for good (decision 10)."""
+    if not comment.strip():
+        raise Refused("请填写驳回理由。")
+    return _decide(step_id, StepState.REJECTED, by, comment.strip())
+
+
+@transaction.atomic
+def withdraw(application_id: int, *, by: Actor) -> Application:
+    """Take a pending application back (F-48, F-59): who filed it, or for an organisation any of its admins."""
+    application = lock(Application(pk=application_id))
+    flow, subject = flow_of(application), application.subject
+    if not by.speaks_for(subject) or not (by.user == application.submitted_by or _acts_for(by, application)):
+        raise PermissionDenied
+    if application.state != State.PENDING:
+        raise AlreadyDecided(_who_was_first(application))
+    _record(application, None, Verb.WITHDRAW, by)
+    _close(application, flow, State.WITHDRAWN)
+    return application
+
+
+def lock(row):
+    """Lock the row until the transaction ends and return it as it is now; what was read before is a rumour."""
+    return _locked(type(row)).get(pk=row.pk)
+
+
+def _locked(model):
+    # no_key: children still reference this row; a full lock would stop every insert that points here.
+    return model._base_manager.select_for_update(of=("self",), no_key=True).select_related(*_WITH.get(model, ()))
+
+
+_WITH = {
+    Application: ("practitioner__user", "organization"),
+    Practitioner: ("user", "employer"),
+    Organization: ("superior",),
+}
+
+
+@transaction.atomic
+def _decide(step_id: int, verdict: str, by: Actor, comment: str) -> Application:
+    application = _locked(Application).get(steps=step_id)
+    flow = flow_of(application)
+    steps = list(application.steps.all())  # read after the lock
+    step = next(one for one in steps if one.pk == step_id)
+    if by.organization is None or step.approver_id != by.organization.pk or not by.can(flow.duty):
+        raise PermissionDenied
+    if step.person_id == by.user.pk:
+        raise Refused("这是您本人的申请，请由其他管理员审核。")
+    if step.state != StepState.OPEN:
+        raise AlreadyDecided(_who_was_first(application, step))
+    _sign(step, verdict, by, comment)
+    _record(application, step, Verb.REJECT if verdict == StepState.REJECTED else Verb.APPROVE, by, comment)
+    if verdict == StepState.REJECTED:
+        _close(application, flow, State.REJECTED)
+    else:
+        _advance(application, flow, steps)
+    return application
+
+
+def _lay_route(application: Application, flow: Flow, stops: list[Stop], by: Actor) -> None:
+    now = timezone.now()
+    steps = [
+        Step(
+            application=application,
+            order=stop.order,
+            title=stop.title,
+            approver=approver,
+            on_behalf_of=stop.approver if approver != stop.approver else None,
+            person=application.person,
+        )
+        for stop, approver in zip(stops, answerers(stops, flow.duty, application.person))
+    ]
+    for step, stop in zip(steps, stops):
+        if stop.granted and by.user != application.person:
+            step.approver, step.on_behalf_of = stop.approver, None
+            step.state, step.decided_by, step.decided_at, step.opened_at = StepState.APPROVED, by.user, now, now
+    ahead = [step.order for step in steps if step.state == StepState.WAITING]
+    for step in steps:
+        if step.state == StepState.WAITING and step.order == min(ahead):
+            step.state, step.opened_at = StepState.OPEN, now
+    Step.objects.bulk_create(steps)
+    if not ahead:
+        _finish(application, flow)
+
+
+def _acts_for(by: Actor, application: Application) -> bool:
+    """Decision 4: an organisation's own application may be taken back by any of its admins with the duty."""
+    return application.organization_id is not None and by.can(application.duty)
+
+
+def _sign(step: Step, verdict: str, by: Actor, comment: str) -> None:
+    step.state, step.decided_by, step.decided_at, step.comment = verdict, by.user, timezone.now(), comment
+    step.save(update_fields=["state", "decided_by", "decided_at", "comment"])
+
+
+def _advance(application: Application, flow: Flow, steps: list[Step]) -> None:
+    left = [step for step in steps if step.state != StepState.APPROVED]
+    if not left:
+        _finish(application, flow)
+    elif not any(step.state == StepState.OPEN for step in left):
+        following = [step.pk for step in left if step.order == min(one.order for one in left)]
+        Step.objects.filter(pk__in=following).update(state=StepState.OPEN, opened_at=timezone.now())
+
+
+def _finish(application: Application, flow: Flow) -> None:
+    _lock_subject(application)
+    application.state, application.closed_at = State.APPROVED, timezone.now()
+    application.save(update_fields=["state", "closed_at"])
+    flow.approved(_payload(application))
+
+
+def _close(application: Application, flow: Flow, state: str) -> None:
+    _lock_subject(application)
+    application.steps.filter(state__in=[StepState.OPEN, StepState.WAITING]).update(state=StepState.CLOSED)
+    application.state, application.closed_at = state, timezone.now()
+    application.save(update_fields=["state", "closed_at"])
+    flow.closed(_payload(application))
+
+
+def _lock_subject(application: Application) -> None:
+    """Second in the lock order; the effect then works on the subject as it is now."""
+    subject = lock(application.subject)
+    setattr(application, subject._meta.model_name, subject)
+
+
+def _payload(application: Application) -> Payload:
+    payload = payload_of(application)
+    payload.application = application
+    return payload
+
+
+def _record(application: Application, step: Step | None, verb: str, by: Actor, comment: str = "") -> None:
+    Event.objects.create(
+        application=application, step=step, verb=verb, user=by.user, organization=by.organization, comment=comment
+    )
+
+
+def _who_was_first(application: Application, step: Step | None = None) -> str:
+    """The sentence for who comes too late: who did what, and when."""
+    events = application.events.select_related("user").order_by("-pk")
+    event = (events.filter(step=step).first() if step else None) or events.first()
+    done = {"submit": "提交", "approve": "通过", "reject": "驳回", "withdraw": "撤回"}[event.verb]
+    return f"{masked_name(event.user.name)} 已于 {shown_time(event.at)} {done}了这件申请，您不用再处理。"

@@ -1,0 +1,96 @@
+"""What a kind of application must tell the engine. Subclass `Flow` once per kind, in `<app>/flows.py`."""
+
+from dataclasses import dataclass
+
+from accounts.refused import Refused
+from orgs.actor import Actor
+from orgs.models import Organization, Practitioner
+from workflow.models import Application, Payload
+
+__all__ = ["AlreadyDecided", "Flow", "Refused", "Stop", "flow_of"]
+
+
+class AlreadyDecided(Refused):
+    """Somebody else was first. The message says who and when."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One sign-off on the route. Equal `order` means in parallel; `granted` means given by submitting."""
+
+    order: int
+    title: str
+    approver: Organization
+    granted: bool = False
+
+
+class Flow:
+    """One kind of application: its precondition, its route and its effect.
+
+    kind      key in the database and in URLs, never shown
+    label     what people read ("学时申报")
+    duty      what an admin of the approver must hold to decide it (orgs.models.Duty)
+    payload   the typed row of this kind
+    exclusive only one pending application of this kind per subject
+    template  shows the payload on the detail page
+    """
+
+    kind: str
+    label: str
+    duty: str
+    payload: type[Payload]
+    exclusive = True
+    template: str
+
+    def subject(self, payload) -> Organization | Practitioner:
+        raise NotImplementedError
+
+    def summary(self, payload) -> str:
+        """The line that lists show; frozen at submission."""
+        return self.label
+
+    def person(self, payload, subject, by: Actor):
+        """The human concerned, who may not sign: the practitioner, or who files for an organisation."""
+        return subject.user if isinstance(subject, Practitioner) else by.user
+
+    def check(self, payload, subject, by: Actor) -> None:
+        """Raise Refused("…") when the application may not be filed now. Sees only the locked subject."""
+
+    def route(self, payload, subject, by: Actor) -> list[Stop]:
+        """Who signs, in which order. Sees only the locked subject."""
+        raise NotImplementedError
+
+    def approved(self, payload) -> None:
+        """The effect, in the transaction of the last signature. May raise Refused: then nothing happened."""
+
+    def closed(self, payload) -> None:
+        """After rejection or withdrawal, in the same transaction."""
+
+    def again_url(self, payload) -> str:
+        """Where the person starts anew after a rejection, prefilled; "" when there is no such page."""
+        return ""
+
+
+_FLOWS: dict[str, Flow] = {}
+
+
+def register(flow: type[Flow]) -> type[Flow]:
+    """Class decorator: make the kind known to the engine."""
+    if flow.kind in _FLOWS:
+        raise ValueError(f"two flows for the kind {flow.kind}")
+    _FLOWS[flow.kind] = flow()
+    return flow
+
+
+def flow_of(application: Application | str) -> Flow:
+    """The flow of an application or of a kind. KeyError when no app registered it."""
+    return _FLOWS[application if isinstance(application, str) else application.kind]
+
+
+def all_flows() -> list[Flow]:
+    return list(_FLOWS.values())
+
+
+def payload_of(application: Application) -> Payload:
+    """The typed row beside the application."""
+    return flow_of(application).payload.objects.get(pk=application.pk)

@@ -1,0 +1,207 @@
+"""Applications, the steps that sign them, and the log of what happened. Written by engine.py alone. Floor 2."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models import User
+from orgs.models import Duty, Organization, Practitioner
+from workflow.querysets import ApplicationQuerySet, EventQuerySet, StepQuerySet
+
+
+class State(models.TextChoices):
+    PENDING = "pending", "待审核"
+    APPROVED = "approved", "已通过"
+    REJECTED = "rejected", "已驳回"
+    WITHDRAWN = "withdrawn", "已撤回"
+
+
+class StepState(models.TextChoices):
+    WAITING = "waiting", "未到"
+    OPEN = "open", "待审核"
+    APPROVED = "approved", "已通过"
+    REJECTED = "rejected", "已驳回"
+    CLOSED = "closed", "已终止"
+
+
+class Application(models.Model):
+    """申请: one wish about one subject, an organisation or a practitioner.
+
+    `person` is the human concerned, who may not sign it (decision 8). `summary` is the line that lists show,
+    frozen at submission. `duty` is what an admin must hold to decide it.
+    """
+
+    kind = models.SlugField(max_length=40)
+    duty = models.CharField(max_length=20, choices=Duty)
+    state = models.CharField("状态", max_length=10, choices=State, default=State.PENDING)
+    organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True, related_name="applications")
+    practitioner = models.ForeignKey(Practitioner, models.PROTECT, null=True, blank=True, related_name="applications")
+    person = models.ForeignKey(User, models.PROTECT, related_name="+")
+    summary = models.CharField("事项", max_length=200)
+    exclusive_key = models.CharField(max_length=80, blank=True)
+    submitted_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    submitted_at = models.DateTimeField("提交时间", default=timezone.now)
+    closed_at = models.DateTimeField("办结时间", null=True, blank=True)
+
+    objects = ApplicationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "申请"
+        constraints = [
+            models.CheckConstraint(
+                name="application_has_one_subject",
+                condition=Q(organization__isnull=False, practitioner__isnull=True)
+                | Q(organization__isnull=True, practitioner__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="application_closed_at_tells_state",
+                condition=Q(state="pending", closed_at__isnull=True)
+                | (~Q(state="pending") & Q(closed_at__isnull=False)),
+            ),
+            models.UniqueConstraint(
+                fields=["exclusive_key"],
+                condition=Q(state="pending") & ~Q(exclusive_key=""),
+                name="application_one_at_a_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["practitioner", "-submitted_at"], name="application_practitioner"),
+            models.Index(fields=["organization", "-submitted_at"], name="application_organization"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.receipt} {self.summary}"
+
+    @property
+    def receipt(self) -> str:
+        """受理号: day of submission and running number."""
+        return f"{timezone.localtime(self.submitted_at):%Y%m%d}-{self.pk:06d}"
+
+    @property
+    def subject(self) -> Organization | Practitioner:
+        return self.organization or self.practitioner
+
+
+class Step(models.Model):
+    """审核环节: one organisation's sign-off. Steps of equal order are open at the same time.
+
+    `on_behalf_of` is the organisation that would have signed when its only admin is the person concerned or
+    when it has no admin: then `approver` is its superior (decisions 8 and 12).
+    """
+
+    application = models.ForeignKey(Application, models.PROTECT, related_name="steps")
+    order = models.PositiveSmallIntegerField("次序")
+    title = models.CharField("环节", max_length=40)
+    approver = models.ForeignKey(Organization, models.PROTECT, related_name="steps", verbose_name="审核单位")
+    on_behalf_of = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True, related_name="+")
+    person = models.ForeignKey(User, models.PROTECT, related_name="+")
+    state = models.CharField("状态", max_length=10, choices=StepState, default=StepState.WAITING)
+    opened_at = models.DateTimeField("送达时间", null=True, blank=True)
+    decided_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    decided_at = models.DateTimeField("审核时间", null=True, blank=True)
+    comment = models.CharField("意见", max_length=500, blank=True)
+
+    objects = StepQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "审核环节"
+        ordering = ["order", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="step_decision_is_signed",
+                condition=Q(state__in=["approved", "rejected"], decided_by__isnull=False, decided_at__isnull=False)
+                | (~Q(state__in=["approved", "rejected"]) & Q(decided_by__isnull=True, decided_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="step_rejection_has_reason", condition=~Q(state="rejected") | ~Q(comment="")
+            ),
+            models.CheckConstraint(
+                name="step_nobody_signs_their_own_matter",
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("person")),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["approver", "opened_at", "id"], condition=Q(state="open"), name="step_inbox"
+            ),
+            models.Index(
+                fields=["approver", "-decided_at"],
+                condition=Q(decided_at__isnull=False),
+                name="step_decided",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.get_state_display()}"
+
+
+class Event(models.Model):
+    """办理记录: what happened to an application. Append only; the database refuses changes (migration)."""
+
+    class Verb(models.TextChoices):
+        SUBMIT = "submit", "提交"
+        APPROVE = "approve", "同意"
+        REJECT = "reject", "驳回"
+        WITHDRAW = "withdraw", "撤回"
+
+    application = models.ForeignKey(Application, models.RESTRICT, related_name="events")
+    step = models.ForeignKey(Step, models.RESTRICT, null=True, blank=True, related_name="events")
+    verb = models.CharField("动作", max_length=10, choices=Verb)
+    user = models.ForeignKey(User, models.RESTRICT, related_name="+")
+    organization = models.ForeignKey(Organization, models.RESTRICT, null=True, blank=True, related_name="+")
+    comment = models.CharField("意见", max_length=500, blank=True)
+    at = models.DateTimeField("时间", default=timezone.now)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "办理记录"
+        indexes = [models.Index(fields=["application", "at"], name="event_application")]
+
+    def __str__(self) -> str:
+        return f"{self.get_verb_display()} {self.at}"
+
+
+class Payload(models.Model):
+    """What a kind of application asks for: one typed row beside its Application. Subclassed by the apps above."""
+
+    application = models.OneToOneField(
+        Application, models.PROTECT, related_name="%(class)s", primary_key=True, editable=False
+    )
+
+    class Meta:
+        abstract = True
+
+
+def _attachment_path(attachment: "Attachment", filename: str) -> str:
+    # Never the person's own file name: no path tricks, nothing personal on disk.
+    return f"{attachment.sha256[:2]}/{attachment.sha256}-{timezone.now():%Y%m%d%H%M%S%f}.{attachment.extension}"
+
+
+class Attachment(models.Model):
+    """证明材料 or 注册附件: a file of an application, or of a form not yet submitted (`draft` names the form).
+
+    Privately stored; served only to those who may see the application or hold the draft.
+    """
+
+    application = models.ForeignKey(Application, models.PROTECT, null=True, blank=True, related_name="attachments")
+    draft = models.CharField(max_length=64, blank=True, db_index=True)
+    file = models.FileField(upload_to=_attachment_path)
+    name = models.CharField("文件名", max_length=120)
+    content_type = models.CharField(max_length=40)
+    extension = models.CharField(max_length=5)
+    size = models.PositiveIntegerField("字节数")
+    sha256 = models.CharField(max_length=64)
+    uploaded_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "附件"
+        constraints = [
+            models.CheckConstraint(
+                name="attachment_has_one_home",
+                condition=(Q(application__isnull=False) & Q(draft="")) | (Q(application__isnull=True) & ~Q(draft="")),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 from django.db import transaction
-from phonenumber_field.phonenumber import to_python as read_mobile
 
+from accounts import mobile
 from accounts.id_number import IdNumber, InvalidIdNumber
 from accounts.models import AccountStatus, Role, RoleAccount, User
 from accounts.refused import Refused
@@ -167,17 +167,19 @@ class Load:
         OrgAdmin.objects.create(account=account, user=user, organization=bureau, is_super=True)
         self.accounts += 1
 
-    def _contact(self, row: dict[str, str]) -> dict:
+    @staticmethod
+    def _contact(row: dict[str, str]) -> dict:
         """A new account has no password yet, so one way to reach its owner is needed."""
-        mobile, email = row["admin_mobile"], row["admin_email"]
-        if not (mobile or email):
+        phone, email = row["admin_mobile"], row["admin_email"]
+        if not (phone or email):
             raise RowError("新管理员须有 admin_mobile 或 admin_email，首次登录前用它设置密码。")
-        phone = read_mobile(mobile)
-        if mobile and not (phone and phone.is_valid()):
-            raise RowError("admin_mobile 不是有效的手机号，请核对。")
+        try:
+            phone = mobile.parse(phone) if phone else ""
+        except mobile.InvalidMobile as error:
+            raise RowError(f"admin_mobile 有误：{error}") from error
         try:
             if email:
                 validate_email(email)
         except ValidationError as error:
             raise RowError("admin_email 不是有效的邮箱地址，请核对。") from error
-        return {"mobile": phone or "", "email": email}
+        return {"mobile": phone, "email": email}

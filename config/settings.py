@@ -114,7 +114,8 @@ DATABASES = {
 DATABASES["default"].setdefault("OPTIONS", {})
 if not TESTING:
     DATABASES["default"]["OPTIONS"].setdefault(
-        "options", "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+        "options",
+        "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
     )
 
 # --- people --------------------------------------------------------------------------------------

@@ -162,7 +162,11 @@ class Organization(models.Model):
     @property
     def is_sub_unit(self) -> bool:
         """二级单位: an employer under an employer, at any depth."""
-        return self.kind == Kind.EMPLOYER and self.superior_id is not None and self.superior.kind == Kind.EMPLOYER
+        return (
+            self.kind == Kind.EMPLOYER
+            and self.superior_id is not None
+            and self.superior.kind == Kind.EMPLOYER
+        )
 
     @property
     def role(self) -> str:
@@ -199,7 +203,9 @@ class Practitioner(models.Model):
 
     user = models.OneToOneField(User, models.PROTECT, related_name="practitioner")
     account = models.OneToOneField(RoleAccount, models.PROTECT, related_name="practitioner")
-    employer = models.ForeignKey(Organization, models.PROTECT, related_name="practitioners", verbose_name="用人单位")
+    employer = models.ForeignKey(
+        Organization, models.PROTECT, related_name="practitioners", verbose_name="用人单位"
+    )
     path = models.CharField(max_length=255, editable=False, default="")
     status = models.CharField("状态", max_length=10, choices=Status, default=Status.PENDING)
 
@@ -207,7 +213,9 @@ class Practitioner(models.Model):
     field_of_study = models.ForeignKey(
         FieldOfStudy, models.PROTECT, null=True, blank=True, verbose_name="所学专业"
     )
-    title_series = models.ForeignKey(TitleSeries, models.PROTECT, null=True, blank=True, verbose_name="职称系列")
+    title_series = models.ForeignKey(
+        TitleSeries, models.PROTECT, null=True, blank=True, verbose_name="职称系列"
+    )
     title_level = models.CharField("职称级别", max_length=12, blank=True, choices=TitleLevel)
     title = models.CharField("职称名称", max_length=60, blank=True)
     title_mode = models.CharField("取得方式", max_length=12, blank=True, choices=TitleMode)
@@ -230,7 +238,9 @@ class Practitioner(models.Model):
             ),
         ]  # fmt: skip
         indexes = [
-            models.Index(fields=["path", "id"], name="practitioner_path", opclasses=["text_pattern_ops", "int8_ops"]),
+            models.Index(
+                fields=["path", "id"], name="practitioner_path", opclasses=["text_pattern_ops", "int8_ops"]
+            ),
             models.Index(fields=["employer", "id"], name="practitioner_employer"),
         ]
 
@@ -256,7 +266,9 @@ class OrgAdmin(models.Model):
     user = models.ForeignKey(User, models.PROTECT, related_name="org_admins")
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="admins")
     is_super = models.BooleanField("超级管理员", default=False)
-    duties = ArrayField(models.CharField(max_length=20, choices=Duty), default=list, blank=True, verbose_name="权限")
+    duties = ArrayField(
+        models.CharField(max_length=20, choices=Duty), default=list, blank=True, verbose_name="权限"
+    )
 
     history = HistoricalRecords()
     objects = OrgAdminQuerySet.as_manager()

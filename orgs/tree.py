@@ -57,9 +57,7 @@ def nearest(organization: Organization, kind: str) -> Organization | None:
     """The nearest organisation of this kind, counting from the organisation itself upwards."""
     if organization.kind == kind:
         return organization
-    return (
-        Organization.objects.filter(pk__in=organization.ancestor_ids, kind=kind).order_by("-path").first()
-    )
+    return Organization.objects.filter(pk__in=organization.ancestor_ids, kind=kind).order_by("-path").first()
 
 
 def nearest_above(organization: Organization, kind: str) -> Organization | None:
@@ -70,4 +68,6 @@ def nearest_above(organization: Organization, kind: str) -> Organization | None:
 
 def chain_above(organization: Organization) -> list[Organization]:
     """All superiors from the root down, in one query."""
-    return sorted(Organization.objects.filter(pk__in=organization.ancestor_ids), key=lambda one: len(one.path))
+    return sorted(
+        Organization.objects.filter(pk__in=organization.ancestor_ids), key=lambda one: len(one.path)
+    )

@@ -44,9 +44,7 @@ def without_lock(monkeypatch, parties: int = 2):
     together = threading.Barrier(parties)
 
     def unlocked(model):
-        return _Unlocked(
-            model._base_manager.select_related(*engine._WITH.get(model, ())), together
-        )
+        return _Unlocked(model._base_manager.select_related(*engine._WITH.get(model, ())), together)
 
     with monkeypatch.context() as patch:
         patch.setattr(engine, "_locked", unlocked)

@@ -43,7 +43,9 @@ def imported_apps(path: Path) -> list[tuple[str, int, bool]]:
         else:
             continue
         found += [
-            (name.split(".")[0], node.lineno, id(node) in top) for name in names if name.split(".")[0] in FLOORS
+            (name.split(".")[0], node.lineno, id(node) in top)
+            for name in names
+            if name.split(".")[0] in FLOORS
         ]
     return found
 
@@ -73,7 +75,9 @@ def test_foreign_keys_point_down():
             if field.auto_created or target is None or target._meta.app_label not in FLOORS:
                 continue
             other = target._meta.app_label
-            assert other == app or FLOORS[other] < FLOORS[app], f"{model.__name__}.{field.name} points up to {other}"
+            assert other == app or FLOORS[other] < FLOORS[app], (
+                f"{model.__name__}.{field.name} points up to {other}"
+            )
 
 
 def test_no_generic_names():
@@ -83,5 +87,7 @@ def test_no_generic_names():
 def test_no_way_round_the_floors():
     """apps.get_model, signals between apps and generic foreign keys would hide an arrow up."""
     words = ("apps.get_model", "django.dispatch", "GenericForeignKey", "post_save", "pre_save")
-    hits = [f"{path}: {word}" for path in modules() for word in words if word in path.read_text(encoding="utf-8")]
+    hits = [
+        f"{path}: {word}" for path in modules() for word in words if word in path.read_text(encoding="utf-8")
+    ]
     assert hits == []

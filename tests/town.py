@@ -93,7 +93,14 @@ class Town:
             user=user, role=Role.PRACTITIONER, status=AccountStatus.ACTIVE, place=at.name
         )
         return Practitioner.objects.create(
-            **{"user": user, "account": account, "employer": at, "path": at.path, "status": Status.ACTIVE, **fields}
+            **{
+                "user": user,
+                "account": account,
+                "employer": at,
+                "path": at.path,
+                "status": Status.ACTIVE,
+                **fields,
+            }
         )
 
     def operator(self) -> RoleAccount:

@@ -37,6 +37,7 @@ def submit(kind: str, payload: Payload, *, by: Actor) -> Application:
         summary=flow.summary(payload)[:200],
         exclusive_key=f"{kind}:{subject._meta.model_name}:{subject.pk}" if flow.exclusive else "",
         submitted_by=by.user,
+        submitted_at=timezone.now(),
         **{subject._meta.model_name: subject},
     )
     try:
@@ -86,7 +87,9 @@ def lock(row):
 
 def _locked(model):
     # no_key: children still reference this row; a full lock would stop every insert that points here.
-    return model._base_manager.select_for_update(of=("self",), no_key=True).select_related(*_WITH.get(model, ()))
+    return model._base_manager.select_for_update(of=("self",), no_key=True).select_related(
+        *_WITH.get(model, ())
+    )
 
 
 _WITH = {
@@ -128,12 +131,17 @@ def _lay_route(application: Application, flow: Flow, stops: list[Stop], by: Acto
             on_behalf_of=stop.approver if approver != stop.approver else None,
             person=application.person,
         )
-        for stop, approver in zip(stops, answerers(stops, flow.duty, application.person))
+        for stop, approver in zip(stops, answerers(stops, flow.duty, application.person), strict=True)
     ]
-    for step, stop in zip(steps, stops):
+    for step, stop in zip(steps, stops, strict=True):
         if stop.granted and by.user != application.person:
             step.approver, step.on_behalf_of = stop.approver, None
-            step.state, step.decided_by, step.decided_at, step.opened_at = StepState.APPROVED, by.user, now, now
+            step.state, step.decided_by, step.decided_at, step.opened_at = (
+                StepState.APPROVED,
+                by.user,
+                now,
+                now,
+            )
     ahead = [step.order for step in steps if step.state == StepState.WAITING]
     for step in steps:
         if step.state == StepState.WAITING and step.order == min(ahead):
@@ -191,7 +199,13 @@ def _payload(application: Application) -> Payload:
 
 def _record(application: Application, step: Step | None, verb: str, by: Actor, comment: str = "") -> None:
     Event.objects.create(
-        application=application, step=step, verb=verb, user=by.user, organization=by.organization, comment=comment
+        application=application,
+        step=step,
+        verb=verb,
+        user=by.user,
+        organization=by.organization,
+        comment=comment,
+        at=timezone.now(),
     )
 
 

@@ -34,8 +34,12 @@ class Application(models.Model):
     kind = models.SlugField(max_length=40)
     duty = models.CharField(max_length=20, choices=Duty)
     state = models.CharField("状态", max_length=10, choices=State, default=State.PENDING)
-    organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True, related_name="applications")
-    practitioner = models.ForeignKey(Practitioner, models.PROTECT, null=True, blank=True, related_name="applications")
+    organization = models.ForeignKey(
+        Organization, models.PROTECT, null=True, blank=True, related_name="applications"
+    )
+    practitioner = models.ForeignKey(
+        Practitioner, models.PROTECT, null=True, blank=True, related_name="applications"
+    )
     person = models.ForeignKey(User, models.PROTECT, related_name="+")
     summary = models.CharField("事项", max_length=200)
     exclusive_key = models.CharField(max_length=80, blank=True)
@@ -109,8 +113,13 @@ class Step(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="step_decision_is_signed",
-                condition=Q(state__in=["approved", "rejected"], decided_by__isnull=False, decided_at__isnull=False)
-                | (~Q(state__in=["approved", "rejected"]) & Q(decided_by__isnull=True, decided_at__isnull=True)),
+                condition=Q(
+                    state__in=["approved", "rejected"], decided_by__isnull=False, decided_at__isnull=False
+                )
+                | (
+                    ~Q(state__in=["approved", "rejected"])
+                    & Q(decided_by__isnull=True, decided_at__isnull=True)
+                ),
             ),
             models.CheckConstraint(
                 name="step_rejection_has_reason", condition=~Q(state="rejected") | ~Q(comment="")
@@ -175,7 +184,9 @@ class Payload(models.Model):
 
 def _attachment_path(attachment: "Attachment", filename: str) -> str:
     # Never the person's own file name: no path tricks, nothing personal on disk.
-    return f"{attachment.sha256[:2]}/{attachment.sha256}-{timezone.now():%Y%m%d%H%M%S%f}.{attachment.extension}"
+    return (
+        f"{attachment.sha256[:2]}/{attachment.sha256}-{timezone.now():%Y%m%d%H%M%S%f}.{attachment.extension}"
+    )
 
 
 class Attachment(models.Model):
@@ -184,7 +195,9 @@ class Attachment(models.Model):
     Privately stored; served only to those who may see the application or hold the draft.
     """
 
-    application = models.ForeignKey(Application, models.PROTECT, null=True, blank=True, related_name="attachments")
+    application = models.ForeignKey(
+        Application, models.PROTECT, null=True, blank=True, related_name="attachments"
+    )
     draft = models.CharField(max_length=64, blank=True, db_index=True)
     file = models.FileField(upload_to=_attachment_path)
     name = models.CharField("文件名", max_length=120)
@@ -199,7 +212,8 @@ class Attachment(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="attachment_has_one_home",
-                condition=(Q(application__isnull=False) & Q(draft="")) | (Q(application__isnull=True) & ~Q(draft="")),
+                condition=(Q(application__isnull=False) & Q(draft=""))
+                | (Q(application__isnull=True) & ~Q(draft="")),
             )
         ]
 

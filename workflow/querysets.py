@@ -57,7 +57,9 @@ class StepQuerySet(models.QuerySet):
 
     def for_list(self):
         return self.select_related(
-            "application__practitioner__user", "application__practitioner__employer", "application__organization"
+            "application__practitioner__user",
+            "application__practitioner__employer",
+            "application__organization",
         )
 
 

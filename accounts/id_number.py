@@ -64,7 +64,9 @@ class IdNumber:
         kind = IdKind(kind)
         text = normalise(text)
         if not text:
-            raise InvalidIdNumber("empty", "请填写身份证号。" if kind == IdKind.RESIDENT else "请填写证件号码。")
+            raise InvalidIdNumber(
+                "empty", "请填写身份证号。" if kind == IdKind.RESIDENT else "请填写证件号码。"
+            )
         _CHECKS[kind](text)
         return cls(kind, text)
 
@@ -100,7 +102,9 @@ class IdNumber:
     @property
     def birth_date(self) -> date | None:
         """The date of birth that the number states, None where its kind states none."""
-        return _date(self._text[6:14]) if self.kind in (IdKind.RESIDENT, IdKind.PERMIT, IdKind.FOREIGN) else None
+        return (
+            _date(self._text[6:14]) if self.kind in (IdKind.RESIDENT, IdKind.PERMIT, IdKind.FOREIGN) else None
+        )
 
     @property
     def index(self) -> str:
@@ -128,7 +132,9 @@ def normalise(text: str) -> str:
 
 def check_character(first17: str) -> str:
     """Return the 18th character for 17 digits (ISO 7064 MOD 11-2)."""
-    return "10X98765432"[sum(int(digit) * weight for digit, weight in zip(first17, WEIGHTS, strict=True)) % 11]
+    return "10X98765432"[
+        sum(int(digit) * weight for digit, weight in zip(first17, WEIGHTS, strict=True)) % 11
+    ]
 
 
 def _date(digits: str) -> date | None:
@@ -214,14 +220,18 @@ _CHECKS = {
     IdKind.RESIDENT: _resident,
     IdKind.PERMIT: _permit,
     IdKind.FOREIGN: _foreign,
-    IdKind.FOREIGN_OLD: _shaped(IdKind.FOREIGN_OLD, "旧版外国人永久居留身份证号码应为 3 个字母加 12 位数字，请核对。"),
+    IdKind.FOREIGN_OLD: _shaped(
+        IdKind.FOREIGN_OLD, "旧版外国人永久居留身份证号码应为 3 个字母加 12 位数字，请核对。"
+    ),
     IdKind.HK_MACAU: _shaped(
         IdKind.HK_MACAU, "港澳居民来往内地通行证号码应为字母 H 或 M 加 8 位或 10 位数字，请核对。"
     ),
     IdKind.TAIWAN: _shaped(
         IdKind.TAIWAN, "台湾居民来往大陆通行证号码应为 8 位数字（旧证为 10 位数字加 1 个字母），请核对。"
     ),
-    IdKind.PASSPORT: _shaped(IdKind.PASSPORT, "护照号码请写成“签发国三位字母代码/护照号码”，例如 USA/123456789。"),
+    IdKind.PASSPORT: _shaped(
+        IdKind.PASSPORT, "护照号码请写成“签发国三位字母代码/护照号码”，例如 USA/123456789。"
+    ),
 }
 
 

@@ -98,7 +98,9 @@ class UsccField(forms.CharField):
 
     def __init__(self, *, temporary: bool = True, **kwargs):
         kwargs.setdefault("label", "统一社会信用代码")
-        kwargs.setdefault("help_text", "18 位，与法人证书或营业执照一致；没有代码的单位请填写平台发放的临时代码")
+        kwargs.setdefault(
+            "help_text", "18 位，与法人证书或营业执照一致；没有代码的单位请填写平台发放的临时代码"
+        )
         super().__init__(**kwargs)
         self.temporary = temporary
         self.error_messages["required"] = "请填写统一社会信用代码。"

@@ -9,7 +9,14 @@ from accounts.mobile import MobileField
 
 @pytest.mark.parametrize(
     "typed",
-    ["13800000000", "+8613800000000", "0086 138 0000 0000", "86-138-0000-0000", "１３８００００００００", " 13800000000\u202c"],
+    [
+        "13800000000",
+        "+8613800000000",
+        "0086 138 0000 0000",
+        "86-138-0000-0000",
+        "１３８００００００００",
+        " 13800000000\u202c",
+    ],
 )
 def test_what_people_type_is_one_number(typed):
     assert mobile.parse(typed) == "+8613800000000"
@@ -21,10 +28,11 @@ def test_no_list_of_segments_ages_here(number):
 
 
 @pytest.mark.parametrize(
-    "typed", ["12800000000", "1380000000", "1440000000000", "0538-0000000", "+1 201 555 0100", "138000000０a", ""]
+    "typed",
+    ["12800000000", "1380000000", "1440000000000", "0538-0000000", "+1 201 555 0100", "138000000０a", ""],
 )
 def test_anything_else_is_refused_with_a_sentence(typed):
-    with pytest.raises(mobile.InvalidMobile, match="。$"):
+    with pytest.raises(mobile.InvalidMobile, match=r"。$"):
         mobile.parse(typed)
 
 

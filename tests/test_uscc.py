@@ -38,7 +38,8 @@ def test_an_invalid_code_is_refused_for_its_own_reason(text, reason):
     with pytest.raises(InvalidUscc) as refusal:
         uscc.parse(text)
     assert refusal.value.code == reason
-    assert str(refusal.value).endswith("。") and str(refusal.value).count("。") == 1
+    assert str(refusal.value).endswith("。")
+    assert str(refusal.value).count("。") == 1
 
 
 @pytest.mark.parametrize(
@@ -66,15 +67,18 @@ def test_a_broken_inner_check_is_a_warning_not_an_error():
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused_with_a_sentence(text):
     try:
-        assert len(uscc.parse(text)) == 18
+        outcome = uscc.parse(text)
     except InvalidUscc as refusal:
-        assert str(refusal).endswith("。")
+        outcome = str(refusal)
+    assert len(outcome) == 18 or outcome.endswith("。")
 
 
 @given(st.sampled_from(["370902", "370983", "3709A1"]), st.integers(0, 999_999_999))
 def test_a_temporary_code_is_recognised_and_never_a_credit_code(division, serial):
     code = uscc.make_temporary(division, serial)
-    assert len(code) == 18 and uscc.is_temporary(code) and uscc.warning(code) == ""
+    assert len(code) == 18
+    assert uscc.is_temporary(code)
+    assert uscc.warning(code) == ""
     with pytest.raises(InvalidUscc):
         uscc.parse(code)
 
@@ -86,9 +90,11 @@ def test_no_single_slip_in_a_temporary_code_passes():
             assert not uscc.is_temporary(code[:i] + char + code[i + 1 :])
 
 
-@pytest.mark.parametrize(("division", "serial"), [("37090", 1), ("3709AA", 1), ("370902", -1), ("370902", 10**9)])
+@pytest.mark.parametrize(
+    ("division", "serial"), [("37090", 1), ("3709AA", 1), ("370902", -1), ("370902", 10**9)]
+)
 def test_a_temporary_code_needs_a_division_and_a_serial(division, serial):
-    with pytest.raises(ValueError, match="division|serial"):
+    with pytest.raises(ValueError, match=r"division|serial"):
         uscc.make_temporary(division, serial)
 
 
@@ -100,7 +106,8 @@ class Ask(forms.Form):
 def test_the_field_takes_both_kinds_where_it_may():
     temporary = uscc.make_temporary("370902", 1)
     form = Ask({"code": temporary.lower(), "certified": "54370911MEA0000772"})
-    assert form.is_valid() and form.cleaned_data == {"code": temporary, "certified": "54370911MEA0000772"}
+    assert form.is_valid()
+    assert form.cleaned_data == {"code": temporary, "certified": "54370911MEA0000772"}
     form = Ask({"code": temporary[:-1] + "#", "certified": temporary})
     assert form.errors["code"] == ["临时代码有误，请对照平台发放的代码逐位核对。"]
     assert "I、O、S、V、Z" in form.errors["certified"][0]
@@ -110,4 +117,5 @@ def test_the_field_takes_both_kinds_where_it_may():
 def test_the_field_answers_with_one_sentence_and_keeps_what_was_typed(typed):
     form = Ask({"code": typed})
     (sentence,) = form.errors["code"]
-    assert sentence.endswith("。") and form["code"].value() == typed
+    assert sentence.endswith("。")
+    assert form["code"].value() == typed

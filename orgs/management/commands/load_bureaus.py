@@ -16,7 +16,7 @@ from accounts.models import AccountStatus, Role, RoleAccount, User
 from accounts.refused import Refused
 from orgs import uscc
 from orgs.management.commands.load_reference import FOLDER
-from orgs.models import Division, Kind, Organization, OrgAdmin, Status
+from orgs.models import Division, Kind, OrgAdmin, Organization, Status
 from orgs.tree import move, plant
 
 NEEDED = ["code", "name", "superior_code", "division", "uscc", "phone"]
@@ -109,9 +109,13 @@ class Load:
             return None
         if code in self.bureaus:
             return self.bureaus[code]
-        known = Organization.objects.filter(kind=Kind.BUREAU, status=Status.ACTIVE, uscc=uscc.normalise(code)).first()
+        known = Organization.objects.filter(
+            kind=Kind.BUREAU, status=Status.ACTIVE, uscc=uscc.normalise(code)
+        ).first()
         if known is None:
-            raise RowError(f"上级“{code}”不在前面的行里，也不是已有部门的统一社会信用代码，请把上级放在前面。")
+            raise RowError(
+                f"上级“{code}”不在前面的行里，也不是已有部门的统一社会信用代码，请把上级放在前面。"
+            )
         return known
 
     def _write(self, row: dict[str, str], credit_code: str, superior: Organization | None) -> Organization:

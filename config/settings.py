@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "orgs",
     "workflow",
     "registration",
+    "transfers",
     "credits",
     "desk",
     "crispy_forms",

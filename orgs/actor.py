@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from accounts.entrance import ACCOUNT, EPOCH
 from accounts.models import AccountStatus, Role, RoleAccount, User
-from orgs.models import Organization, OrgAdmin, Practitioner, Status
+from orgs.models import Organization, Practitioner, Status
 
 
 @dataclass(frozen=True)

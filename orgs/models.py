@@ -7,7 +7,7 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from accounts.models import Role, RoleAccount, User
-from orgs.querysets import OrganizationQuerySet, OrgAdminQuerySet, PractitionerQuerySet
+from orgs.querysets import OrgAdminQuerySet, OrganizationQuerySet, PractitionerQuerySet
 
 # --- reference data ------------------------------------------------------------------------------
 

@@ -1,4 +1,9 @@
-"""The one edge of the tree and the paths that follow it (architecture.md, "The tree is one edge")."""
+"""The one edge of the tree and the paths that follow it (architecture.md, "The tree is one edge").
+
+A path is copied when somebody is hung into the tree and rewritten when a branch moves. One advisory lock keeps the
+two apart: whoever copies a path holds the tree still (shared), whoever moves a branch holds it alone. It is taken
+before any row lock, or two moves could wait for each other.
+"""
 
 from django.db import connection, transaction
 from django.db.models import Value
@@ -7,38 +12,54 @@ from django.db.models.functions import Concat, Substr
 from accounts.refused import Refused
 from orgs.models import Kind, Organization, Practitioner
 
-# One lock for every change of the tree's shape: crossed moves would each pass the ring check alone.
-TREE_LOCK = 7_2260
+TREE_LOCK = 722260
 
 
-def path_under(superior: Organization | None, pk: int) -> str:
-    """The path of organisation `pk` below `superior` ("/" for a root)."""
-    return f"{superior.path if superior else '/'}{pk}/"
+def hold_still() -> None:
+    """Until the transaction ends no branch moves, so that a path may be copied."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [TREE_LOCK])
+
+
+def hold_alone() -> None:
+    """Until the transaction ends nobody else moves a branch or copies a path."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TREE_LOCK])
 
 
 @transaction.atomic
 def plant(organization: Organization) -> Organization:
     """Save a new organisation below its superior and give it its path."""
+    hold_still()
     organization.save()
-    organization.path = path_under(organization.superior, organization.pk)
+    above = _path_now(organization.superior_id) if organization.superior_id else "/"
+    organization.path = f"{above}{organization.pk}/"
     Organization.objects.filter(pk=organization.pk).update(path=organization.path)
     return organization
+
+
+@transaction.atomic
+def settle(practitioner: Practitioner, employer: Organization) -> Practitioner:
+    """Save a practitioner at this employer, new or moved there, with the employer's path as it is now."""
+    hold_still()
+    practitioner.employer = employer
+    practitioner.path = _path_now(employer.pk)
+    practitioner.save()
+    return practitioner
 
 
 @transaction.atomic
 def move(organization: Organization, superior: Organization) -> int:
     """Hang `organization` under `superior` and rewrite the paths of its whole subtree; returns its people.
 
-    Refused when that would close a ring (F-70). One advisory lock serialises all moves, so that two crossed
-    moves cannot both pass the check.
+    Refused when that would close a ring (F-70): checked under the lock, so that two crossed moves cannot both pass.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TREE_LOCK])
+    hold_alone()
     organization.refresh_from_db()
     superior.refresh_from_db()
-    if superior.path.startswith(organization.path):
+    if closes_ring(organization, superior):
         raise Refused("新的上级不能是本单位自己或本单位的下级，请另选上级。")
-    old, new = organization.path, path_under(superior, organization.pk)
+    old, new = organization.path, f"{superior.path}{organization.pk}/"
     organization.superior = superior
     organization.save()
     tail = Concat(Value(new), Substr("path", len(old) + 1))
@@ -48,22 +69,19 @@ def move(organization: Organization, superior: Organization) -> int:
     return people
 
 
-def bureau_of(organization: Organization) -> Organization:
+def closes_ring(organization: Organization, superior: Organization) -> bool:
+    """Whether `superior` is the organisation itself or lies below it."""
+    return superior.path.startswith(organization.path)
+
+
+def bureau_of(organization: Organization) -> Organization | None:
     """同级人社部门: the nearest bureau above, or the organisation itself when it is one."""
-    return nearest(organization, Kind.BUREAU)
-
-
-def nearest(organization: Organization, kind: str) -> Organization | None:
-    """The nearest organisation of this kind, counting from the organisation itself upwards."""
-    if organization.kind == kind:
-        return organization
-    return Organization.objects.filter(pk__in=organization.ancestor_ids, kind=kind).order_by("-path").first()
+    return organization if organization.kind == Kind.BUREAU else nearest_above(organization, Kind.BUREAU)
 
 
 def nearest_above(organization: Organization, kind: str) -> Organization | None:
     """The nearest superior of this kind, not counting the organisation itself."""
-    above = [one for one in chain_above(organization) if one.kind == kind]
-    return above[-1] if above else None
+    return next((one for one in reversed(chain_above(organization)) if one.kind == kind), None)
 
 
 def chain_above(organization: Organization) -> list[Organization]:
@@ -71,3 +89,7 @@ def chain_above(organization: Organization) -> list[Organization]:
     return sorted(
         Organization.objects.filter(pk__in=organization.ancestor_ids), key=lambda one: len(one.path)
     )
+
+
+def _path_now(pk: int) -> str:
+    return Organization.objects.values_list("path", flat=True).get(pk=pk)

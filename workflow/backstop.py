@@ -1,7 +1,7 @@
 """托底: who signs when an organisation has nobody who may (decisions 8 and 12; F-134, D-06, D-07)."""
 
 from accounts.models import User
-from orgs.models import Organization, OrgAdmin
+from orgs.models import OrgAdmin, Organization
 from workflow.flow import Stop
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from orgs.actor import Actor
 from orgs.models import Organization, Practitioner
 from workflow.backstop import answerers
-from workflow.flow import AlreadyDecided, Flow, Refused, Stop, flow_of, payload_of
+from workflow.flow import AlreadyDecided, Flow, Refused, Stop, flow_of, kinds_alone, payload_of
 from workflow.models import Application, Event, Payload, State, Step, StepState
 from workflow.wording import masked_name, shown_time
 
@@ -29,6 +29,7 @@ def submit(kind: str, payload: Payload, *, by: Actor) -> Application:
     subject = lock(flow.subject(payload))
     if not by.speaks_for(subject):
         raise PermissionDenied
+    _check_alone(flow, subject)
     flow.check(payload, subject, by)
     application = Application(
         kind=kind,
@@ -120,6 +121,16 @@ def _decide(step_id: int, verdict: str, by: Actor, comment: str) -> Application:
     return application
 
 
+def _check_alone(flow: Flow, subject: Organization | Practitioner) -> None:
+    """F-54 and decision 2: a move waits until nothing is pending, and while it is open nothing else begins."""
+    pending = Application.objects.about(subject).pending()
+    if not flow.alone:
+        pending = pending.filter(kind__in=kinds_alone())
+    other = pending.exclude(kind=flow.kind).first()
+    if other:
+        raise Refused(f"还有一件“{other.summary}”在审核中，办结或撤回后才能提交“{flow.label}”。")
+
+
 def _lay_route(application: Application, flow: Flow, stops: list[Stop], by: Actor) -> None:
     now = timezone.now()
     steps = [
@@ -171,6 +182,7 @@ def _advance(application: Application, flow: Flow, steps: list[Step]) -> None:
 
 
 def _finish(application: Application, flow: Flow) -> None:
+    flow.lock_first()
     _lock_subject(application)
     application.state, application.closed_at = State.APPROVED, timezone.now()
     application.save(update_fields=["state", "closed_at"])

@@ -32,6 +32,7 @@ class Flow:
     duty      what an admin of the approver must hold to decide it (orgs.models.Duty)
     payload   the typed row of this kind
     exclusive only one pending application of this kind per subject
+    alone     excludes, both ways, everything else pending about the subject (F-54, decision 2)
     template  shows the payload on the detail page
     """
 
@@ -40,6 +41,7 @@ class Flow:
     duty: str
     payload: type[Payload]
     exclusive = True
+    alone = False
     template: str
 
     def subject(self, payload) -> Organization | Practitioner:
@@ -59,6 +61,9 @@ class Flow:
     def route(self, payload, subject, by: Actor) -> list[Stop]:
         """Who signs, in which order. Sees only the locked subject."""
         raise NotImplementedError
+
+    def lock_first(self) -> None:
+        """Take what the effect must lock before its subject (the tree, for kinds that write paths)."""
 
     def approved(self, payload) -> None:
         """The effect, in the transaction of the last signature. May raise Refused: then nothing happened."""
@@ -89,6 +94,11 @@ def flow_of(application: Application | str) -> Flow:
 
 def all_flows() -> list[Flow]:
     return list(_FLOWS.values())
+
+
+def kinds_alone() -> list[str]:
+    """The kinds that tolerate nothing else pending about their subject."""
+    return [flow.kind for flow in _FLOWS.values() if flow.alone]
 
 
 def payload_of(application: Application) -> Payload:

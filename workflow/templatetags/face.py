@@ -37,6 +37,43 @@ def first_id(field):
     return field.id_for_label or f"{field.auto_id}_0"
 
 
+@register.filter
+def has_optional(form):
+    """Whether a form mixes fields that must be filled with fields that need not: then the star wants a word."""
+    return len({field.field.required for field in form.visible_fields()}) == 2
+
+
+@register.filter
+def sentences(field):
+    """What is wrong with a bound field, in sentences: a form's own words as they are, Django's stock words made plain."""
+    return [_stock_sentence(field, error) or next(iter(error)) for error in field.errors.as_data()]
+
+
+def _stock_sentence(field, error):
+    """The plain sentence for an error that still has Django's stock message, else None."""
+    label, kind, widget = field.label, field.field, field.field.widget
+    stock = {}
+    for cls in reversed(type(kind).__mro__):
+        stock |= getattr(cls, "default_error_messages", {})
+    if error.code not in stock or str(error.message) != str(stock[error.code]):
+        return None
+    if error.code == "required":
+        if isinstance(widget, forms.CheckboxInput):
+            return f"请勾选“{label}”"
+        if isinstance(widget, forms.FileInput):
+            return f"请上传{label}"
+        return f"请选择{label}" if isinstance(widget, (forms.Select, forms.RadioSelect)) else f"请填写{label}"
+    if error.code in ("invalid_choice", "invalid_list", "invalid_pk_value"):
+        return f"请从列出的选项中选择{label}"
+    if error.code == "invalid" and isinstance(kind, forms.DateField):
+        return f"{label}请按 2026-11-08 的样子填写"
+    if error.code == "invalid" and isinstance(kind, (forms.IntegerField, forms.DecimalField)):
+        return f"{label}请填数字"
+    if error.code == "empty":
+        return f"{label}是空文件，请换一个"
+    return None
+
+
 @register.inclusion_tag("components/error_summary.html")
 def error_summary(form):
     """The list of what is wrong, each with a link to its field; once per form, wherever it is asked for first.
@@ -51,7 +88,7 @@ def error_summary(form):
     problems += [
         {"text": text, "href": "" if field.is_hidden else "#" + first_id(field)}
         for field in fields
-        for text in field.errors
+        for text in sentences(field)
     ]
     if fields:
         title = f"请先改正 {len(problems)} 处问题"

@@ -34,7 +34,13 @@ def arc(fraction):
 @register.filter
 def first_id(field):
     """The id of the control that a link to this field should reach (the first of a group)."""
-    return field.id_for_label or f"{field.auto_id}_0"
+    if field.id_for_label:
+        return field.id_for_label
+    if isinstance(field.field.widget, forms.MultiWidget):
+        return f"{field.auto_id}_0"
+    # Grouped options count twice (id_x_0_0), and a group may be empty: then its frame is the target.
+    options = field.subwidgets
+    return options[0].id_for_label if options else f"div_{field.auto_id}"
 
 
 @register.filter

@@ -89,5 +89,5 @@ class RoleAccount(models.Model):
 
     def end_sessions(self) -> None:
         """Make every open session of this role stop at its next request."""
-        RoleAccount.objects.filter(pk=self.pk).update(epoch=models.F("epoch") + 1)
+        RoleAccount.objects.filter(pk=self.pk).end_sessions()
         self.refresh_from_db(fields=["epoch"])

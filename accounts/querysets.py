@@ -33,3 +33,11 @@ class RoleAccountQuerySet(models.QuerySet):
 
     def active(self):
         return self.filter(status="active")
+
+    def end_sessions(self):
+        """Every open session of these roles stops at its next request."""
+        return self.update(epoch=models.F("epoch") + 1)
+
+    def move_to(self, place: str):
+        """These roles now belong to another unit: the chooser shows it, and old sessions end."""
+        return self.update(place=place, epoch=models.F("epoch") + 1)

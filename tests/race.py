@@ -1,8 +1,7 @@
 """One harness for races: several threads with connections of their own start at the same moment.
 
 A race test brings its own proof: the same clicks once with the lock (one wins) and once without it (several win),
-so that it cannot pass by luck. `without_lock` is the control: it turns the engine's lock into a plain read and makes
-every thread wait inside the critical section until all have read.
+so that it cannot pass by luck. `without_lock` is the control.
 """
 
 import contextlib
@@ -40,24 +39,23 @@ def at_once(*clicks: Callable[[], object]) -> list[str]:
 
 @contextlib.contextmanager
 def without_lock(monkeypatch, parties: int = 2):
-    """The control: no row lock, and all threads read before any of them writes."""
-    together = threading.Barrier(parties)
+    """The control: no row lock, and every thread waits before its first write until all have read."""
+    together, met = threading.Barrier(parties), threading.local()
+
+    def after_all_have_read(write):
+        def waiting(*args, **kwargs):
+            if not getattr(met, "done", False):
+                met.done = True
+                together.wait(timeout=10)
+            return write(*args, **kwargs)
+
+        return waiting
 
     def unlocked(model):
-        return _Unlocked(model._base_manager.select_related(*engine._WITH.get(model, ())), together)
+        return model._base_manager.select_related(*engine._WITH.get(model, ()))
 
     with monkeypatch.context() as patch:
         patch.setattr(engine, "_locked", unlocked)
+        patch.setattr(engine, "_sign", after_all_have_read(engine._sign))
+        patch.setattr(engine, "_record", after_all_have_read(engine._record))
         yield
-
-
-class _Unlocked:
-    def __init__(self, queryset, together: threading.Barrier):
-        self.queryset, self.together = queryset, together
-
-    def get(self, **lookup):
-        row = self.queryset.get(**lookup)
-        # Later reads of a thread that is already alone go on.
-        with contextlib.suppress(threading.BrokenBarrierError):
-            self.together.wait(timeout=1)
-        return row

@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.id_number import IdNumber, check_character
 from accounts.models import AccountStatus, Role, RoleAccount, User
 from orgs.actor import Actor, actor_of
-from orgs.models import Kind, Organization, OrgAdmin, Practitioner, Status
+from orgs.models import Kind, OrgAdmin, Organization, Practitioner, Status
 from orgs.tree import plant
 
 PASSWORD = "correct-horse-9"

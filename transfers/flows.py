@@ -51,8 +51,7 @@ class UnitTransferFlow(Flow):
         practitioner = transfer.application.practitioner
         check_open(Organization.objects.get(pk=transfer.new_employer_id))
         tree.settle(practitioner, transfer.new_employer)
-        RoleAccount.objects.filter(pk=practitioner.account_id).update(place=transfer.new_employer.name)
-        practitioner.account.end_sessions()
+        RoleAccount.objects.filter(pk=practitioner.account_id).move_to(transfer.new_employer.name)
 
 
 @register

@@ -79,7 +79,7 @@ class RoleAccount(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "role"],
-                condition=Q(role__in=["practitioner", "operator"]) & ~Q(status="closed"),
+                condition=Q(role="practitioner") & ~Q(status="closed"),
                 name="account_practitioner_once",
             ),
         ]

@@ -8,12 +8,12 @@ from django.http import HttpRequest
 
 from accounts.entrance import ACCOUNT, EPOCH
 from accounts.models import AccountStatus, Role, RoleAccount, User
-from orgs.models import Organization, Practitioner, Status
+from orgs.models import Kind, Organization, Practitioner, Status
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A person in one role: with an organisation (admins), as a practitioner, as operator, or nobody."""
+    """A person in one role: with an organisation (admins, operators), as a practitioner, or nobody."""
 
     user: User | None = None
     account: RoleAccount | None = None
@@ -31,7 +31,8 @@ class Actor:
 
     @property
     def is_operator(self) -> bool:
-        return self.role == Role.OPERATOR
+        """平台后台人员: an admin of the root."""
+        return self.organization is not None and self.organization.kind == Kind.OPERATOR
 
     def can(self, duty: str) -> bool:
         """Whether this admin holds the duty (F-77)."""
@@ -58,8 +59,6 @@ def _joined():
 
 
 def _actor(account: RoleAccount) -> Actor:
-    if account.role == Role.OPERATOR:
-        return Actor(account.user, account)
     if account.role == Role.PRACTITIONER:
         practitioner = getattr(account, "practitioner", None)
         if practitioner is None:
@@ -81,7 +80,7 @@ def _may_act(actor: Actor) -> bool:
     if actor.account.status != AccountStatus.ACTIVE or not actor.user.is_active:
         return False
     subject = actor.organization or actor.practitioner
-    return actor.is_operator or (subject is not None and subject.status == Status.ACTIVE)
+    return subject is not None and subject.status == Status.ACTIVE
 
 
 class ActorMiddleware:

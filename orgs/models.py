@@ -90,8 +90,12 @@ class FieldOfStudy(models.Model):
 
 
 class Kind(models.TextChoices):
-    """机构类型. A sub-unit (二级单位) is an employer whose superior is an employer: not a kind."""
+    """机构类型. A sub-unit (二级单位) is an employer whose superior is an employer: not a kind.
 
+    The platform (平台后台) is the root of the tree, so that its staff are admins like all others.
+    """
+
+    OPERATOR = "operator", "平台"
     BUREAU = "bureau", "人社部门"
     AUTHORITY = "authority", "主管部门"
     EMPLOYER = "employer", "用人单位"
@@ -107,7 +111,7 @@ class Status(models.TextChoices):
 
 
 class Organization(models.Model):
-    """机构: bureau, authority or employer. `superior` is the only edge of the tree (F-156).
+    """机构: bureau, authority or employer (and the platform as their root). `superior` is the only edge of the tree (F-156).
 
     `path` ("/1/5/9/") holds the ids from the root to this row, so that a subtree is one prefix.
     `contact_name`, `phone` and `office_hours` are shown publicly to people who wait for this organisation.
@@ -132,8 +136,12 @@ class Organization(models.Model):
         verbose_name = verbose_name_plural = "机构"
         constraints = [
             models.CheckConstraint(
-                name="organization_has_superior_unless_bureau",
-                condition=Q(superior__isnull=False) | Q(kind="bureau"),
+                name="organization_has_superior_unless_platform",
+                condition=Q(superior__isnull=True, kind="operator")
+                | (Q(superior__isnull=False) & ~Q(kind="operator")),
+            ),
+            models.UniqueConstraint(
+                fields=["kind"], condition=Q(kind="operator"), name="organization_one_platform"
             ),
             models.CheckConstraint(
                 name="organization_is_not_its_own_superior",

@@ -9,9 +9,7 @@ class OrganizationQuerySet(models.QuerySet):
         return self.filter(status="active")
 
     def visible_to(self, actor):
-        """Own organisation and everything below it; operators see the province; others nothing."""
-        if actor.is_operator:
-            return self
+        """Own organisation and everything below it; others nothing."""
         if actor.organization:
             return self.filter(path__startswith=actor.organization.path)
         return self.none()
@@ -36,8 +34,6 @@ class PractitionerQuerySet(models.QuerySet):
 
     def visible_to(self, actor):
         """People of the actor's organisation and below (F-88, F-89); a practitioner sees themselves."""
-        if actor.is_operator:
-            return self
         if actor.organization:
             return self.filter(path__startswith=actor.organization.path)
         if actor.practitioner:

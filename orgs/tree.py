@@ -10,7 +10,7 @@ from django.db.models import Value
 from django.db.models.functions import Concat, Substr
 
 from accounts.refused import Refused
-from orgs.models import Kind, Organization, Practitioner
+from orgs.models import Kind, Organization, Practitioner, Status
 
 TREE_LOCK = 722260
 
@@ -25,6 +25,12 @@ def hold_alone() -> None:
     """Until the transaction ends nobody else moves a branch or copies a path."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TREE_LOCK])
+
+
+def platform(name: str = "平台") -> Organization:
+    """The root of the tree, made when it is not there yet."""
+    root = Organization.objects.filter(kind=Kind.OPERATOR).first()
+    return root or plant(Organization(kind=Kind.OPERATOR, name=name, status=Status.ACTIVE))
 
 
 @transaction.atomic

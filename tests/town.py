@@ -13,7 +13,7 @@ from accounts.id_number import IdNumber, check_character
 from accounts.models import AccountStatus, Role, RoleAccount, User
 from orgs.actor import Actor, actor_of
 from orgs.models import Kind, OrgAdmin, Organization, Practitioner, Status
-from orgs.tree import plant
+from orgs.tree import plant, platform
 
 PASSWORD = "correct-horse-9"
 
@@ -30,7 +30,8 @@ class Town:
 
     def __init__(self):
         self._numbers = itertools.count(1)
-        self.bureau = self._organization(Kind.BUREAU, "泰安市人力资源和社会保障局", None)
+        self.platform = platform()
+        self.bureau = self._organization(Kind.BUREAU, "泰安市人力资源和社会保障局", self.platform)
 
     # --- organisations ---------------------------------------------------------------------------
     def bureau_under(self, superior: Organization, name: str = "") -> Organization:
@@ -104,9 +105,8 @@ class Town:
         )
 
     def operator(self) -> RoleAccount:
-        return RoleAccount.objects.create(
-            user=self.user(), role=Role.OPERATOR, status=AccountStatus.ACTIVE, place="平台"
-        )
+        """One of the platform's staff (平台后台人员)."""
+        return self.admin(self.platform, is_super=not self.platform.admins.filter(is_super=True).exists())
 
     # --- who acts --------------------------------------------------------------------------------
     def super_admin(self, of: Organization) -> RoleAccount:

@@ -17,7 +17,7 @@ from accounts.refused import Refused
 from orgs import uscc
 from orgs.management.commands.load_reference import FOLDER
 from orgs.models import Division, Kind, OrgAdmin, Organization, Status
-from orgs.tree import move, plant
+from orgs.tree import move, plant, platform
 
 NEEDED = ["code", "name", "superior_code", "division", "uscc", "phone"]
 ALLOTTED = ["admin_id_number", "admin_name", "admin_mobile", "admin_email"]
@@ -103,10 +103,13 @@ class Load:
         if any(row[name] for name in ALLOTTED):
             self._allot(bureau, row)
 
-    def _superior(self, code: str) -> Organization | None:
-        """The superior by this file's code, or by the credit code of a bureau that was loaded before."""
+    def _superior(self, code: str) -> Organization:
+        """The superior by this file's code, or by the credit code of a bureau that was loaded before.
+
+        A bureau without a superior hangs under the platform.
+        """
         if not code:
-            return None
+            return platform()
         if code in self.bureaus:
             return self.bureaus[code]
         known = Organization.objects.filter(
@@ -118,7 +121,7 @@ class Load:
             )
         return known
 
-    def _write(self, row: dict[str, str], credit_code: str, superior: Organization | None) -> Organization:
+    def _write(self, row: dict[str, str], credit_code: str, superior: Organization) -> Organization:
         wanted = {"name": row["name"], "division_id": row["division"], "phone": row["phone"]}
         bureau = Organization.objects.filter(
             kind=Kind.BUREAU, uscc=credit_code, status__in=[Status.ACTIVE, Status.PENDING]
@@ -130,8 +133,8 @@ class Load:
                     kind=Kind.BUREAU, uscc=credit_code, status=Status.ACTIVE, superior=superior, **wanted
                 )
             )
-        moved = bureau.superior_id != (superior.pk if superior else None)
-        if moved and superior is None:
+        moved = bureau.superior_id != superior.pk
+        if moved and superior.kind == Kind.OPERATOR:
             raise RowError("该部门已有上级，不能改为没有上级，请填写 superior_code。")
         if moved:
             move(bureau, superior)

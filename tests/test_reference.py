@@ -178,6 +178,7 @@ def test_the_shipped_bureaus_form_one_tree(reference):
     assert root.name == "山东省人力资源和社会保障厅"
     district = Organization.objects.get(name="泰安市泰山区人力资源和社会保障局")
     assert [Organization.objects.get(pk=pk).name for pk in district.ancestor_ids] == [
+        "平台",
         "山东省人力资源和社会保障厅",
         "泰安市人力资源和社会保障局",
     ]

@@ -168,7 +168,9 @@ class Browser:
 
     def _form(self, request) -> ProofForm:
         request.user, request.session = self.user, self.session
-        return ProofForm(request.POST, request=request)
+        form = ProofForm(request.POST, request=request)
+        form.full_clean()
+        return form
 
 
 def file(name, content):

@@ -64,7 +64,7 @@ class WithAttachments:
         self.fields["files_shown"] = forms.CharField(required=False, max_length=400, widget=forms.HiddenInput)
         if self.is_bound:
             self.data = self.data.copy()
-        self._list(self._stored())
+        self._stored()
 
     @property
     def draft_token(self) -> str:
@@ -105,15 +105,20 @@ class WithAttachments:
     def _stored(self) -> list[Attachment]:
         if not self.draft_token:
             return []
-        return list(Attachment.objects.filter(draft=_draft(self.draft_token, self.request)).order_by("pk"))
+        stored = list(Attachment.objects.filter(draft=_draft(self.draft_token, self.request)).order_by("pk"))
+        self._list(stored)
+        return stored
 
     def _without_removed(self, stored: list[Attachment], name: str) -> list[Attachment]:
         shown = set((self.data.get(self.add_prefix("files_shown")) or "").split(",")) - {""}
         removed = shown - set(self.data.getlist(f"{name}_keep"))
+        staying = []
         for one in stored:
-            if str(one.pk) in removed:
+            if one.key in removed:
                 discard(one)
-        return [one for one in stored if str(one.pk) not in removed]
+            else:
+                staying.append(one)
+        return staying
 
     def _store(self, examined) -> Attachment:
         if not self.draft_token:

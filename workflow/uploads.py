@@ -159,7 +159,7 @@ _ACTIVE = re.compile(
     rb"/(JavaScript|Launch|EmbeddedFiles?|GoToR|GoToE|SubmitForm|ImportData|RichMedia)(?![A-Za-z0-9])"
 )
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
-_STREAM = re.compile(rb"stream\r?\n")
+_STREAM = re.compile(rb"(?<!end)stream\r?\n")
 _ENDS = re.compile(rb"%%EOF[\s\x00]*\Z")
 _OPENS = re.compile(rb"/OpenAction\s*(?:(\d+)\s+\d+\s+R|<<)")
 _INFLATED_LIMIT = 64 * 1024 * 1024

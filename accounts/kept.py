@@ -18,6 +18,8 @@ from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import crypto
+from accounts.browser import people_here, remember_person
+from accounts.models import User
 
 PURPOSE = "kept"
 SESSION = "kept"
@@ -25,7 +27,6 @@ SESSION = "kept"
 SECONDS = 2 * 60 * 60
 MOST_BYTES = 100_000  # of one form, as it is sent
 MOST_FORMS = 8
-OWNER_COOKIE = "worked_here"
 ARRIVED = "arrived"
 NEVER = "csrfmiddlewaretoken"
 
@@ -48,6 +49,14 @@ def kept(request: HttpRequest, name: str) -> QueryDict | None:
 def forget(request: HttpRequest, name: str) -> None:
     """Drop the answers kept under `name`; no harm when there are none."""
     _drop(request, f"name:{name}")
+
+
+def leave_only_to(request: HttpRequest, user: User) -> None:
+    """Drop what others left in this session. Called when `user` logs in into a session that was open before."""
+    records = request.session.get(SESSION, {})
+    request.session[SESSION] = {
+        slot: record for slot, record in records.items() if record["owner"] == user.pk
+    }
 
 
 def form_data(request: HttpRequest) -> QueryDict | None:
@@ -88,36 +97,27 @@ class KeepPostMiddleware:
             del request.session[ARRIVED]
             messages.warning(request, "登录已过期，刚才的操作没有执行，请再做一次。")
             response = redirect(back or settings.LOGIN_REDIRECT_URL)
-        if request.user.is_authenticated and _owner(request) != request.user.pk:
-            response.set_signed_cookie(
-                OWNER_COOKIE,
-                request.user.pk,
-                salt=OWNER_COOKIE,
-                httponly=True,
-                secure=settings.SESSION_COOKIE_SECURE,
-                samesite="Lax",
-            )
+        if request.user.is_authenticated:
+            remember_person(request, response, request.user)
         return response
 
     def process_view(self, request, view, args, kwargs):
         if request.method != "POST" or request.user.is_authenticated:
             return
-        owner = _owner(request)
         # Without an owner nobody ever worked in this browser: nothing of theirs can be lost.
-        if owner is None or not getattr(view, "login_required", True):
+        if _owner(request) is None or not getattr(view, "login_required", True):
             return
         referer = request.headers.get("Referer", "")
         if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
             request.session[ARRIVED + "_from"] = referer
         data = _query(request.POST, keep_passwords=False)
         if any(text.strip() for _, texts in data.lists() for text in texts) or request.FILES:
-            _put(request, f"path:{request.path}", data, owner=owner, files=bool(request.FILES))
+            _put(request, f"path:{request.path}", data, files=bool(request.FILES))
 
 
 def _owner(request: HttpRequest) -> int | None:
-    """The person who was last logged in in this browser."""
-    value = request.get_signed_cookie(OWNER_COOKIE, default="", salt=OWNER_COOKIE)
-    return int(value) if value.isdigit() else None
+    """Whose words these are: the person logged in, else the one who last was."""
+    return request.user.pk if request.user.is_authenticated else next(iter(people_here(request)), None)
 
 
 def _query(data: Mapping | QueryDict, keep_passwords: bool) -> QueryDict:
@@ -135,7 +135,7 @@ def _put(request: HttpRequest, slot: str, query: QueryDict, **facts) -> None:
     records = {name: record for name, record in request.session.get(SESSION, {}).items() if name != slot}
     if len(text) <= MOST_BYTES:
         sealed = base64.b64encode(crypto.seal(text, PURPOSE)).decode("ascii")
-        records[slot] = {"sealed": sealed, "at": int(time.time()), **facts}
+        records[slot] = {"sealed": sealed, "at": int(time.time()), "owner": _owner(request), **facts}
     while len(records) > MOST_FORMS:
         del records[min(records, key=lambda name: records[name]["at"])]
     request.session[SESSION] = records

@@ -91,3 +91,76 @@ class RoleAccount(models.Model):
         """Make every open session of this role stop at its next request."""
         RoleAccount.objects.filter(pk=self.pk).end_sessions()
         self.refresh_from_db(fields=["epoch"])
+
+
+class Tally(models.Model):
+    """限次: one counter of accounts/throttle.py. What is counted stands in `key` as a blind index only."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    count = models.PositiveIntegerField(default=0)
+    until = models.DateTimeField(db_index=True)
+    blocked_until = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "限次计数"
+
+    def __str__(self) -> str:
+        return f"{self.count} / {self.until:%Y-%m-%d %H:%M}"
+
+
+class PasswordReset(models.Model):
+    """找回密码: one request to set a new password by e-mail link or by SMS code (F-40).
+
+    `token` and `code` are blind indexes of what was sent, never the thing itself; an empty `code` means that the
+    token alone is enough (e-mail). A row without a user answers for an unknown ID number, so that both go the
+    same way.
+    """
+
+    MOST_TRIES = 5
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
+    token = models.CharField(max_length=64, unique=True)
+    code = models.CharField(max_length=64, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "找回密码"
+        constraints = [
+            models.CheckConstraint(name="password_reset_few_tries", condition=Q(tries__lte=5)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.created_at:%Y-%m-%d %H:%M}"
+
+
+class OneUseSecret(models.Model):
+    """单位重置密码: the last six of the ID number, good once, for the set-password page alone (F-42, decision 7).
+
+    Rows stay as the record of who reset whose password: `by` as admin of `organization` (its name at that time).
+    """
+
+    MOST_TRIES = 5
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    secret = models.CharField(max_length=128)
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    organization = models.CharField("重置单位", max_length=120)
+    at = models.DateTimeField("重置时间", default=timezone.now)
+    expires_at = models.DateTimeField("有效期至")
+    tries = models.PositiveSmallIntegerField(default=0)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "单位重置密码"
+        constraints = [
+            models.CheckConstraint(name="one_use_secret_few_tries", condition=Q(tries__lte=5)),
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(closed_at__isnull=True), name="one_use_secret_one_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization} {self.at:%Y-%m-%d %H:%M}"

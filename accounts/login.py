@@ -1,0 +1,107 @@
+"""Who may come in, and what the others are told (decision 6; F-26 … F-36).
+
+The four messages of the FAQ help the person and must not help a stranger: what tells something about an account
+is said after its right password only, and the answer to unknown ID numbers is metered (accounts/throttle.py).
+"""
+
+import datetime
+from dataclasses import dataclass, field
+from enum import Enum
+
+from django.http import HttpRequest
+
+from accounts import password as passwords
+from accounts import throttle
+from accounts.address import network_of
+from accounts.browser import people_here
+from accounts.id_number import IdNumber
+from accounts.models import AccountStatus, RoleAccount, User
+
+
+class Verdict(Enum):
+    ENTER = "one active account in this role"
+    CHOOSE = "several active accounts in this role"
+    SET_PASSWORD = "the secret that the unit issued: a new password first"  # noqa: S105
+    UNKNOWN = "message 1"
+    NO_SUCH_ROLE = "message 2"
+    PENDING = "message 3"
+    WRONG_PASSWORD = "message 4"  # noqa: S105
+    MERGED = "a budget is spent: nothing about what exists"
+    WAIT = "too many wrong passwords for this account from here"
+    SUSPENDED = "the role, or the person, was suspended"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one try came to. `accounts` are those of the chosen role, `others` the live ones of other roles."""
+
+    verdict: Verdict
+    user: User | None = None
+    accounts: list[RoleAccount] = field(default_factory=list)
+    others: list[RoleAccount] = field(default_factory=list)
+    wait: datetime.timedelta | None = None
+
+
+def attempt(request: HttpRequest, number: IdNumber, role: str, password: str) -> Attempt:
+    """Judge a login: count it, check the password, find the role. Opens no session.
+
+    Exactly one password hash is computed whether the person exists or not, except when a spent budget
+    forbids the check altogether.
+    """
+    place = network_of(request)
+    user = User.objects.by_id_number(number).filter(accounts__in=RoleAccount.objects.live()).first()
+    try:
+        right, secret = _check(request, number, password, user, place)
+    except throttle.TooMany as too_many:
+        if too_many.everywhere:
+            return Attempt(Verdict.MERGED)
+        return Attempt(Verdict.WAIT, wait=too_many.wait)
+    if user is None:
+        known = throttle.may_know_unknown(number.index, place)
+        return Attempt(Verdict.UNKNOWN if known else Verdict.MERGED)
+    if not right:
+        return Attempt(Verdict.MERGED if throttle.is_spent(place) else Verdict.WRONG_PASSWORD)
+    if not user.is_active:
+        return Attempt(Verdict.SUSPENDED, user)
+    if secret:
+        return Attempt(Verdict.SET_PASSWORD, user)
+    return _in_role(user, role)
+
+
+def recognise(request: HttpRequest, number: IdNumber, password: str) -> User | None:
+    """The person with this ID number and password, or None: for pages that ask for both without a login.
+
+    A person whose only registration was rejected or withdrawn is recognised too. Counts as a try at the login
+    does; raises throttle.TooMany, whose `words` say how long to wait. Pages that serve nobody in particular
+    say one and the same sentence for an unknown number and a wrong password.
+    """
+    user = User.objects.by_id_number(number).filter(is_active=True).first()
+    right, secret = _check(request, number, password, user, network_of(request))
+    return user if right and not secret else None
+
+
+def _check(request, number: IdNumber, password: str, user: User | None, place: str) -> tuple[bool, bool]:
+    """Whether the password is right, and whether it was the secret for one use."""
+    known_device = user is not None and user.pk in people_here(request)
+    throttle.admit(number.index, place, known_device)
+    secret = user and passwords.open_secret_of(user)
+    if user is None:
+        User().set_password(password)  # the time that a check takes
+        return False, False
+    right = passwords.secret_fits(secret, password) if secret else user.check_password(password)
+    if right:
+        throttle.was_right(number.index, place, known_device)
+    return right, bool(secret)
+
+
+def _in_role(user: User, role: str) -> Attempt:
+    every = list(user.accounts.live().order_by("role", "pk"))
+    mine = [account for account in every if account.role == role]
+    others = [account for account in every if account.role != role]
+    active = [account for account in mine if account.status == AccountStatus.ACTIVE]
+    pending = [account for account in mine if account.status == AccountStatus.PENDING]
+    if active:
+        return Attempt(Verdict.ENTER if len(active) == 1 else Verdict.CHOOSE, user, active, others)
+    if pending:
+        return Attempt(Verdict.PENDING, user, pending, others)
+    return Attempt(Verdict.SUSPENDED if mine else Verdict.NO_SUCH_ROLE, user, mine, others)

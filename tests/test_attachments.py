@@ -279,7 +279,7 @@ def test_any_name_can_be_stored(browser, name):
         assert one.name.lower().endswith(".pdf")
         assert one.file.name.count("/") == 1
     else:
-        assert form.errors["files"] == ["请上传证明材料。"]
+        assert form.errors["files"] == ["请上传证明材料"]
 
 
 # --- nothing is lost -----------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ def test_an_unticked_file_is_removed_from_the_disk_too(browser, django_capture_o
 
 def test_removing_the_last_needed_file_asks_for_one(browser):
     form = browser.again(browser.send(("a.pdf", pdf())), drop=["a.pdf"])
-    assert form.errors["files"] == ["请上传证明材料。"]
+    assert form.errors["files"] == ["请上传证明材料"]
 
 
 def test_going_back_and_sending_again_loses_nothing(browser):
@@ -358,7 +358,7 @@ def test_a_token_of_another_session_opens_nothing(browser):
     form = browser.send(("a.pdf", pdf()), title="")
     thief = Browser().send(draft=form.draft_token)
     assert names(thief) == []
-    assert thief.errors["files"] == ["请上传证明材料。"]
+    assert thief.errors["files"] == ["请上传证明材料"]
 
 
 def test_a_draft_belongs_to_the_person_also_after_a_new_login(town):

@@ -99,7 +99,7 @@ class WithAttachments:
         if problems:
             raise forms.ValidationError(problems)
         if self.attachments_required and not stored:
-            raise forms.ValidationError(f"请上传{self.attachments_label}。")
+            raise forms.ValidationError(f"请上传{self.attachments_label}")
         return stored
 
     def _stored(self) -> list[Attachment]:

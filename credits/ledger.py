@@ -1,0 +1,94 @@
+"""The ledger and the sums it feeds: every entry and its effect on the person's year in one transaction.
+
+The only module that writes LedgerEntry or Standing.
+"""
+
+from django.core.exceptions import PermissionDenied
+from django.db import connection, transaction
+
+from credits.models import Declaration, LedgerEntry, Source, Standing, Subject, Verb
+from orgs.actor import Actor
+from orgs.models import Duty
+from workflow import engine
+from workflow.flow import Refused
+from workflow.models import StepState
+
+_COLUMN = {Subject.PUBLIC: "public_hours", Subject.PROFESSIONAL: "professional_hours"}
+
+
+def grant(declaration: Declaration) -> LedgerEntry:
+    """Enter the hours of an approved declaration. Called by the flow, inside the transaction of the last signature."""
+    step = declaration.application.steps.filter(state=StepState.APPROVED).latest("decided_at")
+    return _enter(
+        LedgerEntry(
+            practitioner_id=declaration.practitioner_id,
+            year=declaration.year,
+            subject=declaration.subject,
+            hours=declaration.hours,
+            verb=Verb.GRANTED,
+            source=Source.DECLARATION,
+            declaration=declaration,
+            step=step,
+            decided_by_id=step.decided_by_id,
+            organization_id=step.approver_id,
+        )
+    )
+
+
+@transaction.atomic
+def revoke(declaration: Declaration, *, by: Actor, reason: str) -> LedgerEntry:
+    """Take granted hours back with a reason (decision 11): an entry with the opposite sign, never a change.
+
+    For admins of an organisation that signed the declaration and with the duty for hours; PermissionDenied
+    otherwise. Refused without a reason, in one's own matter, and when nothing is there to take back.
+    """
+    engine.lock(declaration.practitioner)
+    signed = declaration.application.steps.filter(state=StepState.APPROVED, approver=by.organization)
+    if not by.can(Duty.HOURS) or not signed.exists():
+        raise PermissionDenied
+    if by.user.pk == declaration.practitioner.user_id:
+        raise Refused("这是您本人的学时，请由其他管理员撤销。")
+    if not reason.strip():
+        raise Refused("请填写撤销理由。")
+    entries = {entry.verb: entry for entry in declaration.ledger.all()}
+    if Verb.GRANTED not in entries:
+        raise Refused("这件申报还没有计入学时，不用撤销。")
+    if Verb.REVERSED in entries:
+        raise Refused("这件申报的学时已经撤销过了。")
+    granted = entries[Verb.GRANTED]
+    return _enter(
+        LedgerEntry(
+            practitioner_id=granted.practitioner_id,
+            year=granted.year,
+            subject=granted.subject,
+            hours=-granted.hours,
+            verb=Verb.REVERSED,
+            source=granted.source,
+            declaration=declaration,
+            step=granted.step,
+            decided_by=by.user,
+            organization=by.organization,
+            reason=reason.strip(),
+        )
+    )
+
+
+def _enter(entry: LedgerEntry) -> LedgerEntry:
+    entry.save(force_insert=True)
+    column = _COLUMN[Subject(entry.subject)]
+    table = Standing._meta.db_table
+    with connection.cursor() as cursor:
+        if entry.hours > 0:
+            cursor.execute(
+                f"INSERT INTO {table} (practitioner_id, year, public_hours, professional_hours)"  # noqa: S608: our own names
+                " VALUES (%s, %s, %s, %s) ON CONFLICT (practitioner_id, year)"
+                f" DO UPDATE SET {column} = {table}.{column} + EXCLUDED.{column}",
+                [entry.practitioner_id, entry.year, *(entry.hours if entry.subject == one else 0 for one in _COLUMN)],
+            )
+        else:
+            # Not by the same statement: a row proposed for insertion must itself not be negative.
+            cursor.execute(
+                f"UPDATE {table} SET {column} = {column} + %s WHERE practitioner_id = %s AND year = %s",  # noqa: S608
+                [entry.hours, entry.practitioner_id, entry.year],
+            )
+    return entry

@@ -5,6 +5,7 @@ The only module that writes LedgerEntry or Standing.
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
+from django.db.models import F
 
 from credits.models import Declaration, LedgerEntry, Source, Standing, Subject, Verb
 from orgs.actor import Actor
@@ -76,19 +77,22 @@ def revoke(declaration: Declaration, *, by: Actor, reason: str) -> LedgerEntry:
 def _enter(entry: LedgerEntry) -> LedgerEntry:
     entry.save(force_insert=True)
     column = _COLUMN[Subject(entry.subject)]
-    table = Standing._meta.db_table
-    with connection.cursor() as cursor:
-        if entry.hours > 0:
-            cursor.execute(
-                f"INSERT INTO {table} (practitioner_id, year, public_hours, professional_hours)"  # noqa: S608: our own names
-                " VALUES (%s, %s, %s, %s) ON CONFLICT (practitioner_id, year)"
-                f" DO UPDATE SET {column} = {table}.{column} + EXCLUDED.{column}",
-                [entry.practitioner_id, entry.year, *(entry.hours if entry.subject == one else 0 for one in _COLUMN)],
-            )
-        else:
-            # Not by the same statement: a row proposed for insertion must itself not be negative.
-            cursor.execute(
-                f"UPDATE {table} SET {column} = {column} + %s WHERE practitioner_id = %s AND year = %s",  # noqa: S608
-                [entry.hours, entry.practitioner_id, entry.year],
-            )
+    if entry.hours > 0:
+        more = {one: entry.hours if one == column else 0 for one in _COLUMN.values()}
+        with connection.cursor() as cursor:
+            cursor.execute(_ADD, {"practitioner": entry.practitioner_id, "year": entry.year, **more})
+    else:
+        # Not by the same statement: a row proposed for insertion must itself not be negative.
+        Standing.objects.filter(practitioner=entry.practitioner_id, year=entry.year).update(
+            **{column: F(column) + entry.hours}
+        )
     return entry
+
+
+_ADD = """
+INSERT INTO credits_standing (practitioner_id, year, public_hours, professional_hours)
+VALUES (%(practitioner)s, %(year)s, %(public_hours)s, %(professional_hours)s)
+ON CONFLICT (practitioner_id, year) DO UPDATE
+   SET public_hours = credits_standing.public_hours + EXCLUDED.public_hours,
+       professional_hours = credits_standing.professional_hours + EXCLUDED.professional_hours
+"""

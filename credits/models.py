@@ -77,7 +77,9 @@ class Requirement(models.Model):
         help_text="不选则全省适用。",
     )
     year_from = models.PositiveSmallIntegerField("自哪一年起")
-    subject = models.CharField("科目", max_length=20, choices=Subject, blank=True, help_text="不选为各科目合计。")
+    subject = models.CharField(
+        "科目", max_length=20, choices=Subject, blank=True, help_text="不选为各科目合计。"
+    )
     hours = models.DecimalField("不少于（学时）", max_digits=5, decimal_places=1)
     basis = models.CharField("依据", max_length=500)
 
@@ -112,7 +114,9 @@ class Declaration(Payload):
     )
     year = models.PositiveSmallIntegerField("计入年度")
     subject = models.CharField("科目", max_length=20, choices=Subject)
-    kind = models.ForeignKey(ActivityKind, models.PROTECT, related_name="+", db_index=False, verbose_name="形式")
+    kind = models.ForeignKey(
+        ActivityKind, models.PROTECT, related_name="+", db_index=False, verbose_name="形式"
+    )
     title = models.CharField("活动名称", max_length=120)
     organiser = models.CharField("主办或出版单位", max_length=120)
     started_on = models.DateField("开始日期")
@@ -128,7 +132,9 @@ class Declaration(Payload):
     class Meta:
         verbose_name = verbose_name_plural = "学时申报"
         constraints = [
-            models.CheckConstraint(name="declaration_hours_in_range", condition=Q(hours__gt=0, hours__lte=200)),
+            models.CheckConstraint(
+                name="declaration_hours_in_range", condition=Q(hours__gt=0, hours__lte=200)
+            ),
             models.CheckConstraint(
                 name="declaration_dates_in_order", condition=Q(started_on__lte=F("ended_on"))
             ),
@@ -171,7 +177,9 @@ class LedgerEntry(models.Model):
         Declaration, models.RESTRICT, null=True, blank=True, related_name="ledger", db_index=False
     )
     step = models.ForeignKey(Step, models.RESTRICT, null=True, blank=True, related_name="+", db_index=False)
-    decided_by = models.ForeignKey(User, models.RESTRICT, null=True, blank=True, related_name="+", db_index=False)
+    decided_by = models.ForeignKey(
+        User, models.RESTRICT, null=True, blank=True, related_name="+", db_index=False
+    )
     organization = models.ForeignKey(
         Organization, models.RESTRICT, null=True, blank=True, related_name="+", db_index=False
     )
@@ -187,7 +195,9 @@ class LedgerEntry(models.Model):
                 fields=["declaration"], condition=Q(verb="granted"), name="ledger_one_grant_per_declaration"
             ),
             models.UniqueConstraint(
-                fields=["declaration"], condition=Q(verb="reversed"), name="ledger_one_reversal_per_declaration"
+                fields=["declaration"],
+                condition=Q(verb="reversed"),
+                name="ledger_one_reversal_per_declaration",
             ),
             models.CheckConstraint(
                 name="ledger_sign_tells_verb",

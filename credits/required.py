@@ -21,6 +21,11 @@ class Required:
     def of(self, subject: str) -> Decimal:
         return self.by_subject.get(subject, Decimal(0))
 
+    @property
+    def named(self) -> list[tuple[str, Decimal]]:
+        """The minimum of each subject under its name."""
+        return [(Subject(subject).label, hours) for subject, hours in self.by_subject.items()]
+
 
 def required_of(practitioner: Practitioner, years: Iterable[int]) -> dict[int, Required]:
     """The requirement of each year for this person, from their employer's place in the tree. One query.

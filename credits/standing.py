@@ -57,12 +57,17 @@ class YearHours:
         return self.required.total
 
     @property
-    def rows(self) -> list[Row]:
-        """Each subject; the sum as well when the subjects' minimums do not make it up."""
-        rows = [
+    def subjects(self) -> list[Row]:
+        """One row for each subject."""
+        return [
             Row(one.label, self.earned.get(one, ZERO), self.pending.get(one, ZERO), self.required.of(one))
             for one in Subject
         ]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Each subject; the sum as well when the subjects' minimums do not make it up."""
+        rows = self.subjects
         if sum((row.required for row in rows), ZERO) != self.total_required:
             rows.append(Row("合计", self.total_earned, self.total_pending, self.total_required))
         return rows

@@ -67,7 +67,11 @@ PIXELS = "尺寸超过 40 兆像素"
 REFUSED = {
     "a program under the name of a PDF": ("a.pdf", b"MZ\x90\x00" + b"\0" * 200, WRONG_KIND),
     "a page under the name of a picture": ("a.jpg", b"<html><script>alert(1)</script></html>", WRONG_KIND),
-    "a drawing with a script": ("a.png", b"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'/>", WRONG_KIND),
+    "a drawing with a script": (
+        "a.png",
+        b"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'/>",
+        WRONG_KIND,
+    ),
     "a GIF that is also an archive": ("a.png", b"GIF89a" + b"\0" * 50 + b"PK\x03\x04", WRONG_KIND),
     "an archive": ("a.pdf", b"PK\x03\x04" + b"\0" * 50, WRONG_KIND),
     "a page with a PDF behind it": ("a.pdf", b"<html></html>\n" + pdf(), WRONG_KIND),
@@ -81,11 +85,19 @@ REFUSED = {
     "a PNG with a wrong checksum": ("a.png", picture("PNG").replace(b"IDAT", b"IDAX"), BROKEN),
     "a bomb of 50,000 by 50,000 pixels": ("a.png", png_of(50_000, 50_000), PIXELS),
     "just above 40 megapixels": ("a.png", png_of(8_000, 5_001), PIXELS),
-    "a PDF with a script": ("a.pdf", pdf(b"1 0 obj << /S /JavaScript /JS (app.alert(1)) >> endobj\n"), ACTIVE),
+    "a PDF with a script": (
+        "a.pdf",
+        pdf(b"1 0 obj << /S /JavaScript /JS (app.alert(1)) >> endobj\n"),
+        ACTIVE,
+    ),
     "the same, spelt otherwise": ("a.pdf", pdf(b"1 0 obj << /S /J#61va#53cript >> endobj\n"), ACTIVE),
     "the same, in a compressed stream": ("a.pdf", pdf(object_stream(b"7 0 << /S /JavaScript >>")), ACTIVE),
     "a PDF that starts a program": ("a.pdf", pdf(b"1 0 obj << /S /Launch /F (cmd.exe) >> endobj\n"), ACTIVE),
-    "a PDF that carries a file": ("a.pdf", pdf(b"1 0 obj << /Names << /EmbeddedFiles 3 0 R >> >> endobj\n"), ACTIVE),
+    "a PDF that carries a file": (
+        "a.pdf",
+        pdf(b"1 0 obj << /Names << /EmbeddedFiles 3 0 R >> >> endobj\n"),
+        ACTIVE,
+    ),
     "a PDF that calls home when opened": (
         "a.pdf",
         pdf(b"1 0 obj << /OpenAction << /S /URI /URI (http://example.org) >> >> endobj\n"),
@@ -93,7 +105,9 @@ REFUSED = {
     ),
     "the same, by reference": (
         "a.pdf",
-        pdf(b"1 0 obj << /OpenAction 9 0 R >> endobj\n9 0 obj << /S /URI /URI (http://example.org) >> endobj\n"),
+        pdf(
+            b"1 0 obj << /OpenAction 9 0 R >> endobj\n9 0 obj << /S /URI /URI (http://example.org) >> endobj\n"
+        ),
         ACTIVE,
     ),
     "a locked PDF whose objects cannot be read": (
@@ -151,7 +165,9 @@ class Browser:
         self.user, self.session = user or AnonymousUser(), SessionStore()
 
     def send(self, *files, **fields) -> ProofForm:
-        request = RequestFactory().post("/", {"title": "论坛", **fields, "files": [file(*one) for one in files]})
+        request = RequestFactory().post(
+            "/", {"title": "论坛", **fields, "files": [file(*one) for one in files]}
+        )
         return self._form(request)
 
     def again(self, form: ProofForm, *files, drop=(), **fields) -> ProofForm:
@@ -421,14 +437,16 @@ def test_filing_anew_starts_with_copies(browser, application):
     assert Attachment.objects.count() == 2
 
 
-def test_stale_drafts_are_purged_and_nothing_else(browser, application, django_capture_on_commit_callbacks, capsys):
+def test_stale_drafts_are_purged_and_nothing_else(
+    browser, application, django_capture_on_commit_callbacks, capsys
+):
     submitted, stale, young = (browser.send(("a.pdf", pdf())) for _ in range(3))
     assert all(form.is_valid() for form in (submitted, stale, young))
     claim(submitted, application)
     week = timezone.now() - timedelta(days=8)
-    Attachment.objects.exclude(draft=Attachment.objects.get(pk=young.cleaned_data["files"][0].pk).draft).update(
-        uploaded_at=week
-    )
+    Attachment.objects.exclude(
+        draft=Attachment.objects.get(pk=young.cleaned_data["files"][0].pk).draft
+    ).update(uploaded_at=week)
     with django_capture_on_commit_callbacks(execute=True):
         call_command("purge_drafts")
     assert "drafts deleted: 1" in capsys.readouterr().out

@@ -18,7 +18,7 @@ from accounts.refused import Refused
 from workflow.models import Application, Attachment
 from workflow.uploads import Unacceptable, examine
 
-_SECRET = "draft_secret"
+_OWNER = "drafts_of"
 
 
 class FilesInput(forms.FileInput):
@@ -196,5 +196,5 @@ def _draft(token: str, request: HttpRequest) -> str:
     if request.user.is_authenticated:
         owner = f"user:{request.user.pk}"
     else:
-        owner = "session:" + request.session.setdefault(_SECRET, secrets.token_hex(16))
+        owner = "session:" + request.session.setdefault(_OWNER, secrets.token_hex(16))
     return salted_hmac("workflow.attachments", f"{owner}:{token}", algorithm="sha256").hexdigest()

@@ -51,7 +51,7 @@ class BoundedUploadHandler(FileUploadHandler):
     def new_file(self, *args, **kwargs):
         super().new_file(*args, **kwargs)
         self.received = 0
-        self.file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115: closed with the request
+        self.file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (closed with the request)
 
     def receive_data_chunk(self, raw_data, start):
         self.received += len(raw_data)
@@ -120,7 +120,7 @@ def _picture(kind: str):
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise _too_many_pixels(shown) from error
-        except Exception as error:  # decoders of broken pictures raise nearly anything; none of it is our fault
+        except Exception as error:  # decoders of broken pictures raise nearly anything
             raise Unacceptable(f"图片“{shown}”不完整或已损坏，请重新拍照或扫描后再传。") from error
 
     return judge

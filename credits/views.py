@@ -1,0 +1,157 @@
+"""Pages of the practitioner's hours: declare, check, submitted, my declarations, my years."""
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from accounts.kept import forget, form_data, keep, kept
+from credits.flows import HoursDeclaration
+from credits.forms import DeclareForm, MineFilter, filled_from
+from credits.models import Declaration, LedgerEntry
+from credits.required import required_of
+from credits.shown import entry_rows, facts
+from credits.standing import standing_of, standings_of
+from credits.years import current_year, declarable_years
+from orgs.doors import for_practitioners
+from workflow import engine, keyset
+from workflow.attachments import claim, copy_to_draft
+from workflow.flow import Refused, flow_of
+from workflow.inbox import matters
+from workflow.models import Application, State
+from workflow.slip import slip_of
+
+KIND = HoursDeclaration.kind
+DRAFT = "declaration"
+PAGE = 20
+
+
+@require_http_methods(["GET", "POST"])
+@for_practitioners
+def declare(request: HttpRequest) -> HttpResponse:
+    """学时申报表: empty, as left at the check page, or prefilled from an own closed declaration (`?again=`)."""
+    data = form_data(request)
+    form = DeclareForm(data, request=request, initial=_start(request) if data is None else None)
+    if request.method == "POST" and form.is_valid():
+        keep(request, DRAFT, form.data)
+        return redirect("credits:check")
+    year = current_year()
+    return render(
+        request,
+        "credits/declare.html",
+        {
+            "form": form,
+            "route": _route(request),
+            "required": required_of(request.actor.practitioner, [year])[year],
+            "year": year,
+            "restored": data is None and "again" not in request.GET and bool(form.initial.get("title")),
+        },
+    )
+
+
+def _start(request: HttpRequest) -> dict:
+    if request.GET.get("again", "").isdecimal():
+        own = Declaration.objects.visible_to(request.actor).select_related("application", "kind")
+        closed = own.filter(application__state__in=[State.REJECTED, State.WITHDRAWN])
+        earlier = get_object_or_404(closed, pk=request.GET["again"][:18])
+        return {**filled_from(earlier), "draft": copy_to_draft(earlier.application, request)}
+    left = kept(request, DRAFT)
+    if left is not None and "new" not in request.GET:
+        return left.dict()
+    return {"year": current_year()}
+
+
+@require_http_methods(["GET", "POST"])
+@for_practitioners
+def check(request: HttpRequest) -> HttpResponse:
+    """核对并提交. The page carries every answer itself, so that an ended session loses nothing here either."""
+    actor = request.actor
+    data = form_data(request) or kept(request, DRAFT)
+    filled = DeclareForm(data, request=request) if data else None
+    if filled is None or not filled.is_valid():
+        if filled is not None:
+            keep(request, DRAFT, filled.data)
+        messages.warning(request, "申报内容还没有填完，请补充后再核对提交。")
+        return redirect("credits:declare")
+    keep(request, DRAFT, filled.data)
+    declaration = filled.declaration(actor.practitioner)
+    if request.method == "POST":
+        try:
+            with transaction.atomic():
+                application = engine.submit(KIND, declaration, by=actor)
+                claim(filled, application)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return redirect("credits:check")
+        forget(request, DRAFT)
+        return redirect("credits:done", application.pk)
+    year = standing_of(actor.practitioner, declaration.year)
+    return render(
+        request,
+        "credits/check.html",
+        {
+            "rows": facts(declaration, change_url=reverse("credits:declare")),
+            "files": filled.cleaned_data["files"],
+            "answers": [filled[name] for name in filled.fields if not name.startswith("files")],
+            "route": _route(request),
+            "standing": year,
+            "after": year.with_hours(declaration.subject, declaration.hours),
+        },
+    )
+
+
+def _route(request: HttpRequest) -> list:
+    """Who will sign, read aloud before anything is filed."""
+    practitioner = request.actor.practitioner
+    return flow_of(KIND).route(None, practitioner, request.actor)
+
+
+@require_http_methods(["GET"])
+@for_practitioners
+def done(request: HttpRequest, application_id: int) -> HttpResponse:
+    """申报成功, at an address that stays; once decided it leads to the application's own page."""
+    own = Application.objects.visible_to(request.actor).filter(kind=KIND).select_related("submitted_by")
+    application = get_object_or_404(own, pk=application_id)
+    if application.state != State.PENDING:
+        return redirect("workflow:detail", application.pk)
+    slip = slip_of(application)
+    return render(request, "credits/done.html", {"application": application, "slip": slip, "now": slip.now})
+
+
+@require_http_methods(["GET"])
+@for_practitioners
+def mine(request: HttpRequest) -> HttpResponse:
+    """我的申报 by year and state, newest first, each row with who has it."""
+    own = Application.objects.visible_to(request.actor).filter(kind=KIND)
+    form = MineFilter(request.GET)
+    form.is_valid()
+    asked = {name: form.cleaned_data.get(name) for name in ("year", "state") if form.cleaned_data.get(name)}
+    if "year" in asked:
+        own = own.filter(declaration__year=asked["year"])
+    if "state" in asked:
+        own = own.filter(state=asked["state"])
+    page = keyset.page(own.values("pk"), ("-pk",), request.GET, PAGE)
+    shown = Application.objects.filter(pk__in=[row["pk"] for row in page.rows]).order_by("-pk")
+    return render(
+        request,
+        "credits/mine.html",
+        {"rows": matters(shown, PAGE) if page.rows else [], "page": page, "filter": form, "asked": asked},
+    )
+
+
+@require_http_methods(["GET"])
+@for_practitioners
+def years(request: HttpRequest) -> HttpResponse:
+    """历年学时: every year against what it asked for, and where the hours of one year come from."""
+    practitioner = request.actor.practitioner
+    all_years = standings_of(practitioner, declarable_years())
+    asked = request.GET.get("year", "")
+    year = int(asked) if asked.isdecimal() and len(asked) == 4 and int(asked) in all_years else current_year()
+    entries = LedgerEntry.objects.visible_to(request.actor).filter(year=year)
+    return render(
+        request,
+        "credits/years.html",
+        {"years": all_years.values(), "standing": all_years[year], "entries": entry_rows(entries)},
+    )

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from accounts.id_number import IdNumber
 from accounts.models import AccountStatus, Role, RoleAccount, User
 from orgs.actor import actor_of
-from orgs.models import Organization, OrgAdmin, Practitioner, Status
+from orgs.models import OrgAdmin, Organization, Practitioner, Status
 from orgs.tree import hold_still, plant, settle
 from registration.models import OrganizationRegistration, PractitionerRegistration, Registration
 from workflow import engine
@@ -19,9 +19,7 @@ from workflow.flow import Refused
 from workflow.models import Application, StepState
 
 KINDS = {role: f"{role}-registration" for role in (Role.AUTHORITY, Role.EMPLOYER, Role.PRACTITIONER)}
-TICK_FIRST = (
-    "该证件号码已是本系统用户，请勾选“如果已是本系统用户，请勾选复选框”，再填写原密码。"
-)
+TICK_FIRST = "该证件号码已是本系统用户，请勾选“如果已是本系统用户，请勾选复选框”，再填写原密码。"
 SOMEBODY_FIRST = "该证件号码刚刚已提交过注册，请先查询注册审核进度。"
 
 

@@ -71,7 +71,9 @@ class PractitionerRegistration(Registration):
     employer = models.ForeignKey(Organization, models.PROTECT, related_name="+", verbose_name="用人单位")
     employer_name = models.CharField("用人单位", max_length=120)
     education = models.CharField("最高学历", max_length=10, choices=Education)
-    field_of_study = models.ForeignKey(FieldOfStudy, models.PROTECT, related_name="+", verbose_name="所学专业")
+    field_of_study = models.ForeignKey(
+        FieldOfStudy, models.PROTECT, related_name="+", verbose_name="所学专业"
+    )
     title_series = models.ForeignKey(
         TitleSeries, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="职称系列"
     )
@@ -212,4 +214,7 @@ class EmployerRegistration(OrganizationRegistration):
 
     @property
     def question_rows(self) -> list[Row]:
-        return [Row("注册情况", situation_of("employer", self.situation).label, "situation"), *super().question_rows]
+        return [
+            Row("注册情况", situation_of("employer", self.situation).label, "situation"),
+            *super().question_rows,
+        ]

@@ -33,6 +33,10 @@ SITE = {
 # FAQ 7 (F-14, F-15, F-18): titles awarded by evaluation on or after this day count from the day the
 # evaluation was passed, earlier ones from the day of publication.
 TITLE_DATE_PIVOT = date.fromisoformat(os.environ.get("CPE_TITLE_DATE_PIVOT", "2021-05-01"))
+# 承诺审核时限, in calendar days: what waits longer at one organisation counts as overdue on the bureaus' home page;
+# and after how many days without a decision a unit is listed there as one that nobody looks after (托底管理).
+PROMISED_DAYS = int(os.environ.get("CPE_PROMISED_DAYS", "10"))
+UNATTENDED_DAYS = int(os.environ.get("CPE_UNATTENDED_DAYS", "30"))
 # The reform of 2021 starts the 90/30/60 rule (F-95); hours of earlier years are imported, not declared.
 FIRST_DECLARABLE_YEAR = 2021
 

@@ -365,9 +365,8 @@ def test_the_frame_shows_who_acts_and_leaves_by_post():
     who = {
         "name": "甲一",
         "role": "专业技术人员",
-        "switch_url": "/s",
         "logout_url": "/l",
-        "others": [{"label": "单位管理员", "value": "7"}],
+        "others": [{"label": "单位管理员", "url": "/s"}],
     }
     nav = [
         {"label": "首页", "url": "/", "current": True, "count": 0},

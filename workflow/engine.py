@@ -71,14 +71,21 @@ def reject(step_id: int, *, by: Actor, comment: str) -> Application:
 def withdraw(application_id: int, *, by: Actor) -> Application:
     """Take a pending application back (F-48, F-59): who filed it, or for an organisation any of its admins."""
     application = lock(Application(pk=application_id))
-    flow, subject = flow_of(application), application.subject
-    if not by.speaks_for(subject) or not (by.user == application.submitted_by or _acts_for(by, application)):
+    flow = flow_of(application)
+    if not may_withdraw(application, by):
         raise PermissionDenied
     if application.state != State.PENDING:
         raise AlreadyDecided(_who_was_first(application))
     _record(application, None, Verb.WITHDRAW, by)
     _close(application, flow, State.WITHDRAWN)
     return application
+
+
+def may_withdraw(application: Application, by: Actor) -> bool:
+    """Whether this person may take it back while it is pending (decision 4)."""
+    return by.speaks_for(application.subject) and (
+        by.user == application.submitted_by or _acts_for(by, application)
+    )
 
 
 def lock(row):

@@ -8,10 +8,20 @@ REASONS = [
     "不属于本单位审核范围，请核对所选单位",
     "单位名称与核准名称不一致",
 ]
+# What stays in a step's comment holds 500; a chosen reason goes in front of one's own words.
+OWN_WORDS = 400
 
 
 class ApproveForm(forms.Form):
-    comment = forms.CharField(label="审核意见", required=False, max_length=500, help_text="可不填。申请人会看到。")
+    comment = forms.CharField(
+        label="审核意见",
+        required=False,
+        max_length=OWN_WORDS,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="可不填。申请人会原样看到。",
+        error_messages={"max_length": f"审核意见请写在 {OWN_WORDS} 字以内。"},
+    )
+    error_title = "这次没有通过成功"
 
 
 class RejectForm(forms.Form):
@@ -22,23 +32,26 @@ class RejectForm(forms.Form):
         required=False,
         choices=[(text, text) for text in REASONS],
         widget=forms.RadioSelect,
+        error_messages={"invalid_choice": "请从常用理由中选择一条，或在补充说明中写明理由。"},
     )
     comment = forms.CharField(
         label="补充说明",
         required=False,
-        max_length=400,
+        max_length=OWN_WORDS,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="请写清楚缺什么、怎么改，申请人会原样看到。",
+        help_text="缺什么、怎么改，申请人会原样看到。",
+        error_messages={"max_length": f"补充说明请写在 {OWN_WORDS} 字以内。"},
     )
 
     def clean(self):
         cleaned = super().clean()
         parts = [cleaned.get("reason"), (cleaned.get("comment") or "").strip()]
         cleaned["comment"] = "；".join(part for part in parts if part)
-        if not cleaned["comment"] and "comment" not in self.errors:
+        if not cleaned["comment"] and not self.errors:
             self.add_error("comment", "请选择一条常用理由，或写明驳回理由。")
         return cleaned
 
 
-class ConfirmForm(forms.Form):
-    """A button that asks once more and has no field."""
+class InboxFilter(forms.Form):
+    duty = forms.CharField(required=False, widget=forms.HiddenInput)
+    name = forms.CharField(label="姓名或单位名称", required=False, max_length=50)

@@ -1,0 +1,286 @@
+"""The first screen of each role: one sentence, at most four numbers, then the work itself (screens.md §2.1).
+
+Every function here is bounded: what is counted is either capped, or one grouped query over the own subtree by the
+path's prefix.
+"""
+
+from datetime import date, timedelta
+
+from django.conf import settings
+from django.db.models import Count, F, IntegerField, Min, Q, Value
+from django.db.models.expressions import Func
+from django.db.models.functions import Cast
+from django.urls import reverse
+from django.utils import timezone
+
+from credits.models import Subject
+from credits.required import required_of
+from credits.standing import standing_of
+from credits.years import current_year, today
+from desk import met
+from orgs.actor import Actor
+from orgs.models import Duty, Kind, OrgAdmin, Organization, Practitioner
+from workflow import inbox
+from workflow.models import Application, State, Step, StepState
+from workflow.wording import NOTHING, days_waited, hours, masked_name, percent, shown_date
+
+FIRST_ROWS = 10  # of the inbox on the home page
+TROUBLED = 5  # units shown as 无人审核的单位
+RECENT_DAYS = 90  # how long a rejected matter stays under 请处理
+
+
+# --- nobody yet ------------------------------------------------------------------------------------
+
+
+def of_nobody() -> dict:
+    """The public first page: this year's rule in one line."""
+    year = current_year()
+    required = required_of(Organization(), [year])[year]  # nobody's place: what holds everywhere
+    parts = [f"{one.label}不少于 {hours(required.of(one))} 学时" for one in Subject if required.of(one)]
+    rule = f"{year} 年度每人不少于 {hours(required.total)} 学时" if required.total else ""
+    return {
+        "rule": "，其中".join(filter(None, [rule, "、".join(parts)])) + "。" if rule else "",
+        "basis": required.basis,
+    }
+
+
+# --- practitioner ----------------------------------------------------------------------------------
+
+
+def of_practitioner(actor: Actor) -> dict:
+    """Standing of the year, what to do, where one's matters are, whom to ask."""
+    me = actor.practitioner
+    since = timezone.now() - timedelta(days=RECENT_DAYS)
+    recent = Application.objects.about(me).filter(Q(state=State.PENDING) | Q(closed_at__gte=since))
+    matters = inbox.matters(recent.order_by("-submitted_at"), most=30)
+    standing = standing_of(me)
+    end = date(standing.year, 12, 31)
+    return {
+        "standing": standing,
+        "deadline": shown_date(end),
+        "days_left": (end - today()).days,
+        "employer": me.employer,
+        "returned": [row for row in matters if row["tag"][0] == "back"],
+        "matters": [row for row in matters if row["tag"][0] == "wait"],
+        "closed": [row for row in matters if row["tag"][0] in ("ok", "draft")][:5],
+        "helper": _helper(me),
+    }
+
+
+def _helper(practitioner: Practitioner) -> dict:
+    """有问题找谁: the unit's public contact, or its super admin's name where the unit has not said whom to ask."""
+    unit = practitioner.employer
+    name = unit.contact_name
+    if not name:
+        admin = (
+            OrgAdmin.objects.active()
+            .filter(organization=unit)
+            .select_related("user")
+            .order_by("-is_super")
+            .first()
+        )
+        name = masked_name(admin.user.name) if admin else ""
+    return {"unit": unit.name, "name": name, "phone": unit.phone, "hours": unit.office_hours}
+
+
+# --- organisations ---------------------------------------------------------------------------------
+
+
+def of_organization(actor: Actor) -> dict:
+    """What waits, the numbers of the own subtree, and what the organisation itself waits for."""
+    unit = actor.organization
+    waiting = inbox.waiting_count(actor)
+    rows = list(inbox.awaiting_rows(actor).order_by(*inbox.ORDER)[:FIRST_ROWS])
+    year = current_year()
+    people, complete = met.people_and_met(unit, year)
+    may_look_up = actor.can(Duty.PEOPLE)
+    people_url = reverse("desk:people") if may_look_up else ""
+    tiles = [
+        {"figure": inbox.shown_count(waiting), "label": "待办审核", "url": reverse("workflow:inbox")},
+        {"figure": f"{people:,}", "label": "在册人员", "url": people_url},
+    ]
+    if people:
+        share = {
+            "figure": percent(complete / people),
+            "label": f"{year} 年度已达标（{complete:,} 人）",
+            "url": "",
+        }
+        left = {
+            "figure": f"{people - complete:,}",
+            "label": "未达标",
+            "url": f"{people_url}?unmet=1" if people_url else "",
+        }
+        tiles += [share, left]
+    return {
+        "sentence": sentence(waiting, rows[0]["opened_at"] if rows else None),
+        "waiting": {"*": waiting},
+        "tiles": tiles,
+        "rows": inbox.shown_rows(rows),
+        "more": waiting > len(rows),
+        "with_unit": unit.kind != Kind.EMPLOYER,
+        "may_look_up": may_look_up,
+        "is_new": not people and not waiting,
+        "matters": inbox.matters(Application.objects.about(unit).pending().order_by("-submitted_at")),
+        "subordinates": _subordinates(unit) if unit.kind == Kind.AUTHORITY else [],
+    }
+
+
+def sentence(waiting: int, oldest) -> str:
+    """The headline: how much waits, and how long the oldest of it."""
+    if not waiting:
+        return "没有等您审核的事项"
+    days = days_waited(oldest)
+    return f"{inbox.shown_count(waiting)} 项等您审核，" + (
+        f"最久的已等 {days} 天" if days else "都是今天送达的"
+    )
+
+
+def _subordinates(unit: Organization) -> list[dict]:
+    """Units right below in which something waits, the longest first."""
+    waits = (
+        Step.objects.filter(state=StepState.OPEN, approver__superior=unit)
+        .values("approver_id", name=F("approver__name"), phone=F("approver__phone"))
+        .annotate(count=Count("pk"), oldest=Min("opened_at"))
+        .order_by("oldest")[:FIRST_ROWS]
+    )
+    return [
+        {
+            "name": one["name"],
+            "phone": one["phone"],
+            "count": one["count"],
+            "days": days_waited(one["oldest"]),
+        }
+        for one in waits
+    ]
+
+
+# --- bureaus ---------------------------------------------------------------------------------------
+
+
+def of_bureau(actor: Actor) -> dict:
+    """The verification pool, the progress of each child, and the units that nobody looks after."""
+    bureau = actor.organization
+    year = current_year()
+    waiting = inbox.waiting_by_duty(actor)
+    late = _late(bureau)
+    own_late = next((one["count"] for one in late if one["approver_id"] == bureau.pk), 0)
+    troubled = _troubled(bureau, late)
+    children = _children(bureau, late, year)
+    people, complete = sum(one["people"] for one in children), sum(one["met"] for one in children)
+    may_look_up = actor.can(Duty.PEOPLE)
+    labels = {Duty.HOURS: "待审验学时", Duty.REGISTRATIONS: "待审核机构注册"}
+    tiles = [
+        {
+            "figure": inbox.shown_count(count),
+            "label": labels[duty],
+            "url": reverse("workflow:inbox") + f"?duty={duty}",
+        }
+        for duty, count in waiting.items()
+        if duty in labels
+    ]
+    if people:
+        url = reverse("desk:people") if may_look_up else ""
+        tiles.append(
+            {
+                "figure": percent(complete / people),
+                "label": f"{year} 年度达标率（在册 {people:,} 人）",
+                "url": url,
+            }
+        )
+    tiles.append(
+        {
+            "figure": inbox.shown_count(len(troubled)),
+            "label": "无人审核的单位",
+            "alarm": bool(troubled),
+            "url": "#troubled",
+        }
+    )
+    return {
+        "sentence": _pool(waiting, own_late),
+        "waiting": waiting,
+        "tiles": tiles,
+        "troubled": troubled[:TROUBLED],
+        "troubled_more": len(troubled) - TROUBLED,
+        "children": children,
+        "may_look_up": may_look_up,
+        "promised": settings.PROMISED_DAYS,
+        "unattended": settings.UNATTENDED_DAYS,
+        "year": year,
+    }
+
+
+def _pool(waiting: dict, late: int) -> str:
+    hours, total = waiting.get(Duty.HOURS, 0), sum(waiting.values())
+    if not total:
+        return "没有等您审核的事项"
+    head = (
+        f"审验池 {inbox.shown_count(hours)} 项"
+        if hours == total
+        else f"{inbox.shown_count(total)} 项等您审核"
+    )
+    return head + (f"，其中 {inbox.shown_count(late)} 项已超承诺时限" if late else "，都在承诺时限内")
+
+
+def _late(bureau: Organization) -> list[dict]:
+    """What waits longer than promised in this bureau's subtree, by organisation, the longest first."""
+    limit = timezone.now() - timedelta(days=settings.PROMISED_DAYS)
+    return list(
+        Step.objects.filter(state=StepState.OPEN, opened_at__lt=limit, approver__path__startswith=bureau.path)
+        .values("approver_id", path=F("approver__path"), name=F("approver__name"), phone=F("approver__phone"))
+        .annotate(count=Count("pk"), oldest=Min("opened_at"))
+        .order_by("oldest")
+    )
+
+
+def _troubled(bureau: Organization, late: list[dict]) -> list[dict]:
+    """无人审核的单位: something waits there for very long, or there is no admin at all (decision 12)."""
+    found = [
+        {
+            "name": one["name"],
+            "phone": one["phone"],
+            "note": f"积压 {one['count']} 项",
+            "days": days_waited(one["oldest"]),
+        }
+        for one in late
+        if one["approver_id"] != bureau.pk and days_waited(one["oldest"]) > settings.UNATTENDED_DAYS
+    ]
+    headless = (
+        Organization.objects.active()
+        .filter(path__startswith=bureau.path)
+        .exclude(pk=bureau.pk)
+        .exclude(admins__account__status="active")
+        .order_by("path")
+        .values("name", "phone")[: inbox.MOST + 1]
+    )
+    return found + [{**one, "note": "没有管理员", "days": None} for one in headless]
+
+
+def _children(bureau: Organization, late: list[dict], year: int) -> list[dict]:
+    """Bureaus and authorities right below with their subtree's numbers, then all other units in one line."""
+    children = Organization.objects.active().filter(superior=bureau, kind__in=[Kind.BUREAU, Kind.AUTHORITY])
+    rows = {
+        child.pk: {"name": child.name, "people": 0, "met": 0, "late": 0}
+        for child in sorted(
+            children, key=lambda one: (one.kind != Kind.BUREAU, one.division_id or "", one.pk)
+        )
+    }
+    rest = {"name": "直接管理的用人单位", "people": 0, "met": 0, "late": 0}
+    for child, people, complete in met.by(bureau, year, child=_child(bureau)):
+        row = rows.get(child, rest)
+        row["people"] += people
+        row["met"] += complete
+    depth = len(bureau.ancestor_ids) + 1
+    for one in late:
+        ids = [int(part) for part in one["path"].strip("/").split("/")]
+        if len(ids) > depth:
+            rows.get(ids[depth], rest)["late"] += one["count"]
+    found = [*rows.values(), *([rest] if rest["people"] or rest["late"] else [])]
+    for row in found:
+        row["rate"] = percent(row["met"] / row["people"]) if row["people"] else NOTHING
+    return found
+
+
+def _child(bureau: Organization) -> Cast:
+    """Which child of the bureau a row's path goes through."""
+    part = Func(F("path"), Value("/"), Value(len(bureau.ancestor_ids) + 3), function="split_part")
+    return Cast(Func(part, Value(""), function="nullif"), IntegerField())

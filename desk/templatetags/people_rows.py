@@ -1,0 +1,29 @@
+"""Rows of the people's table, made in Python (speed.md, "Pages")."""
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
+
+register = template.Library()
+
+_ROW = '<tr><td class="hd"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td>{}<td data-l="职称">{}</td>{}</tr>\n'
+
+
+@register.simple_tag
+def people_rows(rows, with_unit=False, with_reset=False):
+    """Table rows of desk.people.Row; the columns 单位 and 操作 only where they say something."""
+    return format_html_join("", _ROW, (_cells(row, with_unit, with_reset) for row in rows))
+
+
+def _cells(row, with_unit, with_reset):
+    unit = format_html('<td data-l="单位">{}</td>', row.unit) if with_unit else ""
+    reset = mark_safe("")
+    if with_reset and row.reset_url:
+        reset = format_html(
+            '<td data-l="操作"><a href="{}">重置密码<span class="visually-hidden"> {}</span></a></td>',
+            row.reset_url,
+            row.who,
+        )
+    elif with_reset:
+        reset = format_html('<td class="muted" data-l="操作">{}</td>', "—")
+    return row.url, row.who, row.id_masked, unit, row.title, reset

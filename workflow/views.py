@@ -1,0 +1,240 @@
+"""Pages of the approval engine: the inbox, one application, the four verbs, attachments."""
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods
+
+from accounts.kept import form_data
+from orgs.doors import for_admins, for_any_role
+from orgs.models import Duty, Kind
+from workflow import engine, inbox, keyset
+from workflow.flow import flow_of, payload_of
+from workflow.forms import ApproveForm, InboxFilter, RejectForm
+from workflow.models import Application, Attachment, State, Step
+from workflow.slip import slip_of
+from workflow.told import told
+
+PICTURES = ("image/jpeg", "image/png")
+
+
+@require_http_methods(["GET"])
+@for_admins
+def waiting(request: HttpRequest) -> HttpResponse:
+    """待办审核: what waits for this admin, oldest first."""
+    return _list(request, done=False)
+
+
+@require_http_methods(["GET"])
+@for_admins
+def done(request: HttpRequest) -> HttpResponse:
+    """已办: what this organisation decided."""
+    return _list(request, done=True)
+
+
+def _list(request: HttpRequest, done: bool) -> HttpResponse:
+    actor = request.actor
+    counts = request.waiting = inbox.waiting_by_duty(actor)
+    duty = request.GET.get("duty", "")
+    duty = duty if duty in counts else ""
+    name = request.GET.get("name", "").strip()[:50]
+    if done:
+        page = keyset.page(inbox.decided_rows(actor, duty, name), inbox.DONE_ORDER, request.GET)
+        rows = inbox.shown_done(page.rows)
+    else:
+        page = keyset.page(inbox.awaiting_rows(actor, duty, name), inbox.ORDER, request.GET)
+        rows = inbox.shown_rows(page.rows)
+    context = {
+        "rows": rows,
+        "page": page,
+        "done": done,
+        "tabs": _tabs(counts, duty, done),
+        "filter": InboxFilter({"duty": duty, "name": name}),
+        "reset_url": (request.path + (f"?duty={duty}" if duty else "")) if name else "",
+        "name": name,
+        "with_unit": actor.organization.kind != Kind.EMPLOYER,
+        "first_waited": rows[0].waited if rows and not done and not page.newer else "",
+    }
+    return render(request, "workflow/inbox.html", context)
+
+
+def _tabs(counts: dict, duty: str, done: bool) -> list[dict]:
+    total = sum(counts.values())
+    tabs = [{"query": "", "label": "全部", "count": inbox.shown_count(total), "current": not duty}]
+    for one, count in counts.items():
+        label = inbox.DUTY_TABS[one]
+        tabs.append(
+            {
+                "query": f"?duty={one}",
+                "label": label,
+                "count": inbox.shown_count(count),
+                "current": duty == one,
+            }
+        )
+    if done:
+        for tab in tabs:
+            tab["count"] = ""
+    # With one kind of work the choice between it and everything is no choice.
+    return tabs if len(tabs) > 2 else tabs[:1]
+
+
+@require_http_methods(["GET"])
+@for_any_role
+def detail(request: HttpRequest, application_id: int) -> HttpResponse:
+    """One application: where it is, what it asks for, and what this person can do about it."""
+    return _detail(request, application_id)
+
+
+def _detail(request, application_id, *, approve_form=None, reject_form=None, status=200) -> HttpResponse:
+    actor = request.actor
+    application = _visible(request, application_id)
+    flow, payload, slip = flow_of(application), payload_of(application), slip_of(application)
+    payload.application = application
+    step = Step.objects.awaiting(actor).filter(application=application).select_related("on_behalf_of").first()
+    mine = actor.speaks_for(application.subject)
+    closed_badly = application.state in (State.REJECTED, State.WITHDRAWN)
+    context = {
+        "application": application,
+        "flow": flow,
+        "payload": payload,
+        "slip": slip,
+        "tag": _tag(application, slip),
+        "refused": next((line for line in slip.lines if line.state == "back" and line.comment), None),
+        "attachments": [_shown(one) for one in application.attachments.order_by("pk")],
+        "step": step,
+        "approve_form": approve_form or ApproveForm(auto_id="approve_%s"),
+        "reject_form": reject_form or RejectForm(auto_id="reject_%s"),
+        "may_withdraw": application.state == State.PENDING and engine.may_withdraw(application, actor),
+        "again_url": flow.again_url(payload) if mine and closed_badly else "",
+        "again": {Duty.REGISTRATIONS: "重新注册", Duty.HOURS: "重新申报"}.get(flow.duty, "重新申请"),
+        "mine": mine,
+    }
+    return render(request, "workflow/detail.html", context, status=status)
+
+
+def _visible(request: HttpRequest, application_id: int) -> Application:
+    rows = Application.objects.visible_to(request.actor).for_list().select_related("submitted_by")
+    return get_object_or_404(rows, pk=application_id)
+
+
+def _tag(application: Application, slip) -> tuple[str, str]:
+    if application.state == State.PENDING:
+        return "wait", f"待{slip.now.title}" if slip.now else application.get_state_display()
+    kinds = {State.APPROVED: "ok", State.REJECTED: "back", State.WITHDRAWN: "draft"}
+    return kinds[application.state], application.get_state_display()
+
+
+def _shown(attachment: Attachment) -> dict:
+    return {
+        "pk": attachment.pk,
+        "name": attachment.name,
+        "size": attachment.size,
+        "is_picture": attachment.content_type in PICTURES,
+        "opens": attachment.content_type in OPENS,
+    }
+
+
+@require_http_methods(["GET"])
+@for_any_role
+def receipt(request: HttpRequest, application_id: int) -> HttpResponse:
+    """回执: one sheet of paper with the receipt number and where the matter is."""
+    application = _visible(request, application_id)
+    slip = slip_of(application)
+    context = {
+        "application": application,
+        "flow": flow_of(application),
+        "slip": slip,
+        "tag": _tag(application, slip),
+        "mine": request.actor.speaks_for(application.subject),
+    }
+    return render(request, "workflow/receipt.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@for_admins
+def approve(request: HttpRequest, step_id: int) -> HttpResponse:
+    """Sign a step. GET only brings a remark back that an ended session kept."""
+    step = _addressed(request, step_id)
+    form = ApproveForm(form_data(request), auto_id="approve_%s")
+    if request.method == "GET":
+        return _came_back(request, step, approve_form=form)
+    if not form.is_valid():
+        return _detail(request, step.application_id, approve_form=form)
+    with told(request, f"已通过：{step.application.summary}") as outcome:
+        engine.approve(step.pk, by=request.actor, **form.cleaned_data)
+    if outcome.refused:
+        return _detail(request, step.application_id, approve_form=form, status=409)
+    if "next" in request.POST:
+        following = inbox.next_after(step, request.actor)
+        if following:
+            return redirect("workflow:detail", following)
+    return redirect("workflow:inbox")
+
+
+@require_http_methods(["GET", "POST"])
+@for_admins
+def reject(request: HttpRequest, step_id: int) -> HttpResponse:
+    """Refuse a step, with a reason. GET only brings a reason back that an ended session kept."""
+    step = _addressed(request, step_id)
+    form = RejectForm(form_data(request), auto_id="reject_%s")
+    if request.method == "GET":
+        return _came_back(request, step, reject_form=form)
+    if not form.is_valid():
+        return _detail(request, step.application_id, reject_form=form)
+    with told(request, f"已驳回：{step.application.summary}") as outcome:
+        engine.reject(step.pk, by=request.actor, comment=form.cleaned_data["comment"])
+    if outcome.refused:
+        return _detail(request, step.application_id, reject_form=form, status=409)
+    return redirect("workflow:inbox")
+
+
+def _came_back(request: HttpRequest, step: Step, **forms) -> HttpResponse:
+    if any(form.is_bound for form in forms.values()):
+        return _detail(request, step.application_id, **forms)
+    return redirect("workflow:detail", step.application_id)
+
+
+def _addressed(request: HttpRequest, step_id: int) -> Step:
+    # Decided steps too: who comes too late reads who decided and when instead of a missing page.
+    steps = Step.objects.addressed_to(request.actor).select_related("application")
+    return get_object_or_404(steps, pk=step_id)
+
+
+@require_http_methods(["GET", "POST"])
+@for_any_role
+def withdraw(request: HttpRequest, application_id: int) -> HttpResponse:
+    """撤回: asks once more, because a withdrawn application does not come back."""
+    application = _visible(request, application_id)
+    if not engine.may_withdraw(application, request.actor):
+        raise Http404
+    if request.method == "POST":
+        with told(request, f"已撤回：{application.summary}"):
+            engine.withdraw(application.pk, by=request.actor)
+        return redirect("workflow:detail", application.pk)
+    if application.state != State.PENDING:
+        return redirect("workflow:detail", application.pk)
+    return render(request, "workflow/withdraw.html", {"application": application})
+
+
+OPENS = (*PICTURES, "application/pdf")
+# Whatever a file holds, the browser runs nothing of it and it may load nothing.
+_NO_RIGHTS = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; sandbox"
+)
+
+
+@require_http_methods(["GET"])
+@for_any_role
+def attachment(request: HttpRequest, attachment_id: int) -> HttpResponse:
+    """A file, to those who may see its application. `?open` shows pictures and PDFs in the browser."""
+    found = get_object_or_404(
+        Attachment, application__in=Application.objects.visible_to(request.actor), pk=attachment_id
+    )
+    opened = "open" in request.GET and found.content_type in OPENS
+    answer = FileResponse(
+        found.file.open("rb"), as_attachment=not opened, filename=found.name, content_type=found.content_type
+    )
+    answer["Content-Security-Policy"] = _NO_RIGHTS
+    answer["X-Content-Type-Options"] = "nosniff"
+    answer["Cross-Origin-Resource-Policy"] = "same-origin"
+    answer["Cache-Control"] = "private, no-store"
+    return answer

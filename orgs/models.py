@@ -7,7 +7,13 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from accounts.models import Role, RoleAccount, User
-from orgs.querysets import OrgAdminQuerySet, OrganizationQuerySet, PractitionerQuerySet
+from orgs.querysets import (
+    AdminRoleQuerySet,
+    OrgAdminQuerySet,
+    OrganizationQuerySet,
+    PractitionerQuerySet,
+    SuperSwapQuerySet,
+)
 
 # --- reference data ------------------------------------------------------------------------------
 
@@ -267,13 +273,53 @@ class Duty(models.TextChoices):
     PROFILE = "profile", "维护单位资料"
 
 
+class AdminRole(models.Model):
+    """角色: a named set of duties that admins are given (F-73). Without an organisation it is ready-made for all.
+
+    Written by orgs/granting.py, which hands every change on to the admins who hold the role.
+    """
+
+    organization = models.ForeignKey(
+        Organization, models.PROTECT, null=True, blank=True, related_name="admin_roles"
+    )
+    name = models.CharField("角色名称", max_length=20)
+    duties = ArrayField(models.CharField(max_length=20, choices=Duty), verbose_name="权限")
+
+    history = HistoricalRecords()
+    objects = AdminRoleQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "角色"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "name"],
+                condition=Q(organization__isnull=False),
+                name="admin_role_name_once",
+            ),
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(organization__isnull=True), name="admin_role_ready_made_name_once"
+            ),
+            models.CheckConstraint(name="admin_role_allows_something", condition=~Q(duties=[])),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class OrgAdmin(models.Model):
-    """单位管理员: one person's right to act for one organisation."""
+    """单位管理员: one person's right to act for one organisation.
+
+    `duties` is what counts; with a `role` it is a copy of the role's duties, rewritten with them. A person who is
+    no longer admin has no row: it is deleted, its history stays (orgs/appointment.py says why).
+    """
 
     account = models.OneToOneField(RoleAccount, models.PROTECT, related_name="org_admin")
     user = models.ForeignKey(User, models.PROTECT, related_name="org_admins")
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="admins")
     is_super = models.BooleanField("超级管理员", default=False)
+    role = models.ForeignKey(
+        AdminRole, models.PROTECT, null=True, blank=True, related_name="holders", verbose_name="角色"
+    )
     duties = ArrayField(
         models.CharField(max_length=20, choices=Duty), default=list, blank=True, verbose_name="权限"
     )
@@ -288,7 +334,57 @@ class OrgAdmin(models.Model):
                 fields=["organization"], condition=Q(is_super=True), name="org_admin_one_super"
             ),
             models.UniqueConstraint(fields=["organization", "user"], name="org_admin_person_once"),
+            models.CheckConstraint(
+                name="org_admin_super_has_no_role", condition=Q(is_super=False) | Q(role__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.organization} {self.user.name}"
+
+
+class SwapState(models.TextChoices):
+    """Where a change of the super admin stands."""
+
+    PENDING = "pending", "待接任人接受"
+    ACCEPTED = "accepted", "已更换"
+    DECLINED = "declined", "接任人未接受"
+    CANCELLED = "cancelled", "已撤销"
+
+
+class SuperSwap(models.Model):
+    """更换超级管理员: the super admin's offer to an admin of the same organisation, until that one accepts (F-74).
+
+    Written by orgs/succession.py; closed rows stay as the record of who handed over to whom.
+    """
+
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="super_swaps")
+    outgoing = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="原超级管理员")
+    successor = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="接任人")
+    state = models.CharField("状态", max_length=10, choices=SwapState, default=SwapState.PENDING)
+    offered_at = models.DateTimeField("提出时间", default=timezone.now)
+    closed_at = models.DateTimeField("办结时间", null=True, blank=True)
+
+    objects = SuperSwapQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "更换超级管理员"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization"], condition=Q(state="pending"), name="super_swap_one_at_a_time"
+            ),
+            models.CheckConstraint(
+                name="super_swap_is_between_two", condition=~Q(outgoing=models.F("successor"))
+            ),
+            models.CheckConstraint(
+                name="super_swap_closed_at_tells_state",
+                condition=Q(state="pending", closed_at__isnull=True)
+                | (~Q(state="pending") & Q(closed_at__isnull=False)),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["successor"], condition=Q(state="pending"), name="super_swap_waiting")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization} {self.get_state_display()}"

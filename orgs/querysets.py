@@ -52,3 +52,32 @@ class OrgAdminQuerySet(models.QuerySet):
     def visible_to(self, actor):
         """The admins of the actor's own organisation."""
         return self.filter(organization=actor.organization) if actor.organization else self.none()
+
+    def for_list(self):
+        """With everything a list row shows; the super admin first, then by name."""
+        return self.select_related("user", "account", "role").order_by("-is_super", "user__name", "pk")
+
+
+class AdminRoleQuerySet(models.QuerySet):
+    def ready_made(self):
+        return self.filter(organization__isnull=True)
+
+    def own(self, actor):
+        """The roles that the actor's organisation made for itself."""
+        return self.filter(organization=actor.organization) if actor.organization else self.none()
+
+    def offered_to(self, actor):
+        """The roles that an admin of the actor's organisation may be given: own ones first."""
+        if not actor.organization:
+            return self.none()
+        mine = Q(organization=actor.organization) | Q(organization__isnull=True)
+        return self.filter(mine).order_by(models.F("organization").asc(nulls_last=True), "pk")
+
+
+class SuperSwapQuerySet(models.QuerySet):
+    def pending(self):
+        return self.filter(state="pending")
+
+    def waiting_for(self, user):
+        """Offers that this person has not answered, whatever role they are logged in with."""
+        return self.pending().filter(successor=user).select_related("organization", "outgoing")

@@ -17,9 +17,21 @@ from accounts.refused import Refused
 
 # Said before the field (screens.md, P5). The validators are in settings.AUTH_PASSWORD_VALIDATORS.
 RULES = "至少 8 位，不能只有数字，不能过于常见，不能包含身份证号中连续的 6 位、出生日期或手机号。"
+SHORTEST = 8
 SECRET_LASTS = datetime.timedelta(hours=24)
 RESET_LASTS = datetime.timedelta(minutes=30)
 PURPOSE = "password-reset"
+
+
+class LongEnough:
+    """Refuses a password below 8 characters (Django's own rule says so in English)."""
+
+    def validate(self, password, user=None):
+        if len(password) < SHORTEST:
+            raise ValidationError(f"密码至少 {SHORTEST} 位，请加长。", code="password_too_short")
+
+    def get_help_text(self):
+        return f"至少 {SHORTEST} 位。"
 
 
 class NotFromIdNumber:
@@ -144,11 +156,13 @@ def set_password_by_secret(issued: OneUseSecret, new: str) -> User:
 # --- by the person, through e-mail or mobile (F-40) ------------------------------------------------------
 
 
-def start_reset(user: User | None, *, with_code: bool) -> tuple[str, str]:
+def start_reset(
+    user: User | None, *, with_code: bool, lasts: datetime.timedelta = RESET_LASTS
+) -> tuple[str, str]:
     """Open a reset for `user`, or one that never fits for nobody. Returns the token and the six-digit code.
 
     Both are to be sent or kept in the session and are nowhere else; `code` is "" without `with_code`.
-    It lasts 30 minutes and is good for one use.
+    It lasts 30 minutes (an invitation: as long as `lasts` says) and is good for one use.
     """
     now = timezone.now()
     PasswordReset.objects.filter(expires_at__lt=now - datetime.timedelta(days=1)).delete()
@@ -158,7 +172,7 @@ def start_reset(user: User | None, *, with_code: bool) -> tuple[str, str]:
         user=user,
         token=crypto.blind_index(token, PURPOSE),
         code=crypto.blind_index(f"{token}|{code}", PURPOSE) if with_code else "",
-        expires_at=now + RESET_LASTS,
+        expires_at=now + lasts,
     )
     return token, code
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from accounts.entrance import ACCOUNT, EPOCH
 from accounts.models import AccountStatus, Role, RoleAccount, User
+from accounts.refused import Refused
 from orgs.models import Kind, Organization, Practitioner, Status
 
 
@@ -81,6 +82,22 @@ def _may_act(actor: Actor) -> bool:
         return False
     subject = actor.organization or actor.practitioner
     return subject is not None and subject.status == Status.ACTIVE
+
+
+def hold_right(actor: Actor) -> None:
+    """Until the transaction ends nobody takes this admin's right away; Refused when somebody just did.
+
+    The actor was read when the request began. Every change of an admin's right moves the account's epoch on, so the
+    row locked here with its old epoch is the right itself. To be called after the subject's lock, because effects of
+    applications lock accounts last. Practitioners and people under registration pass: their own row is the subject.
+    """
+    if actor.organization is None or actor.account.status != AccountStatus.ACTIVE:
+        return
+    row = RoleAccount.objects.select_for_update(no_key=True).filter(
+        pk=actor.account.pk, status=AccountStatus.ACTIVE, epoch=actor.account.epoch
+    )
+    if not row.values_list("pk")[:1]:
+        raise Refused("您的身份或权限刚刚变更，这次操作没有执行，请重新登录。")
 
 
 class ActorMiddleware:

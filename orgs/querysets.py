@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 
 class OrganizationQuerySet(models.QuerySet):
@@ -77,6 +78,10 @@ class AdminRoleQuerySet(models.QuerySet):
 class SuperSwapQuerySet(models.QuerySet):
     def pending(self):
         return self.filter(state="pending")
+
+    def cancel(self):
+        """The offers are void; how many there were."""
+        return self.update(state="cancelled", closed_at=timezone.now())
 
     def waiting_for(self, user):
         """Offers that this person has not answered, whatever role they are logged in with."""

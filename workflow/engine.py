@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from orgs.actor import Actor
+from orgs.actor import Actor, hold_right
 from orgs.models import Organization, Practitioner
 from workflow.backstop import answerers
 from workflow.flow import AlreadyDecided, Flow, Refused, Stop, flow_of, kinds_alone, payload_of
@@ -27,6 +27,7 @@ def submit(kind: str, payload: Payload, *, by: Actor) -> Application:
     """
     flow = flow_of(kind)
     subject = lock(flow.subject(payload))
+    hold_right(by)
     if not by.speaks_for(subject):
         raise PermissionDenied
     _check_alone(flow, subject)
@@ -78,6 +79,7 @@ def withdraw(application_id: int, *, by: Actor) -> Application:
         raise AlreadyDecided(_who_was_first(application))
     _record(application, None, Verb.WITHDRAW, by)
     _close(application, flow, State.WITHDRAWN)
+    hold_right(by)
     return application
 
 
@@ -110,6 +112,7 @@ _WITH = {
 @transaction.atomic
 def _decide(step_id: int, verdict: str, by: Actor, comment: str) -> Application:
     application = _locked(Application).get(steps=step_id)
+    hold_right(by)
     flow = flow_of(application)
     steps = list(application.steps.all())  # read after the lock
     step = next(one for one in steps if one.pk == step_id)

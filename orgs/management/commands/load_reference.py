@@ -1,4 +1,4 @@
-"""Load the reference data of orgs/reference: divisions, title series and names, fields of study."""
+"""Load the reference data: divisions, title series and names, fields of study; and the ready-made admin roles."""
 
 import csv
 from datetime import date
@@ -7,6 +7,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
+from orgs.granting import load_ready_made
 from orgs.models import Division, FieldOfStudy, TitleName, TitleSeries
 
 FOLDER = Path(__file__).resolve().parents[2] / "reference"
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         self._report("职称系列", upsert(TitleSeries, ["code"], title_series()))
         self._report("职称名称", upsert(TitleName, ["series_id", "level", "name"], title_names()))
         self._report("所学专业", upsert(FieldOfStudy, ["code"], fields_of_study()))
+        self._report("管理员角色", load_ready_made())
 
     def _report(self, name: str, counts: tuple[int, int, int]):
         self.stdout.write("{}：新增 {}，更新 {}，未变 {}".format(name, *counts))

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("workflow.urls")),
     path("register/", include("registration.urls")),
     path("hours/", include("credits.urls")),
+    path("moves/", include("transfers.urls")),
     path("reference-data/", admin.site.urls),
 ]
 handler400 = "config.errors.bad_request"

@@ -1,13 +1,19 @@
 """Moves in the tree: when they may be filed, who signs, what they cause."""
 
+from django.core.exceptions import PermissionDenied
+from django.urls import reverse
+
 from accounts.models import RoleAccount
 from orgs import tree
 from orgs.models import Duty, Kind, Organization, Status
 from transfers.models import SuperiorChange, UnitTransfer
 from workflow.flow import Flow, Refused, Stop, register
 
+# F-67: the three kinds of superior, as the FAQ calls them.
+SUPERIOR_LABELS = {Kind.AUTHORITY: "主管部门", Kind.EMPLOYER: "上级单位", Kind.BUREAU: "同级人社部门"}
 SUPERIORS_OF = {
-    Kind.EMPLOYER: (Kind.AUTHORITY, Kind.EMPLOYER, Kind.BUREAU),  # F-67: 主管部门, 上级单位, 同级人社
+    Kind.OPERATOR: (),
+    Kind.EMPLOYER: (Kind.AUTHORITY, Kind.EMPLOYER, Kind.BUREAU),
     Kind.AUTHORITY: (Kind.BUREAU,),
     Kind.BUREAU: (),
 }
@@ -29,6 +35,8 @@ class UnitTransferFlow(Flow):
         return f"单位调转：{transfer.old_employer.name} → {transfer.new_employer.name}"
 
     def check(self, transfer, practitioner, by):
+        if by.organization and not by.can(self.duty):
+            raise PermissionDenied
         if practitioner.status != Status.ACTIVE:
             raise Refused("注册审核通过后才能申请单位调转。")
         if transfer.new_employer_id == practitioner.employer_id:
@@ -52,6 +60,9 @@ class UnitTransferFlow(Flow):
         check_open(Organization.objects.get(pk=transfer.new_employer_id))
         tree.settle(practitioner, transfer.new_employer)
         RoleAccount.objects.filter(pk=practitioner.account_id).move_to(transfer.new_employer.name)
+
+    def again_url(self, transfer):
+        return reverse("transfers:again", args=[transfer.pk])
 
 
 @register
@@ -94,6 +105,9 @@ class SuperiorChangeFlow(Flow):
     def approved(self, change):
         check_open(Organization.objects.get(pk=change.new_superior_id))
         tree.move(change.application.organization, change.new_superior)
+
+    def again_url(self, change):
+        return reverse("transfers:again", args=[change.pk])
 
 
 def check_open(organization: Organization) -> None:

@@ -10,6 +10,7 @@ import secrets
 from django import forms
 from django.conf import settings
 from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
@@ -154,6 +155,21 @@ def claim(form: WithAttachments, application: Application) -> int:
     if form.attachments_required and not count:
         raise Refused(f"{form.attachments_label}已随另一件申请提交或已过期，请重新上传后再提交。")
     return count
+
+
+def attach(application: Application, upload: UploadedFile) -> Attachment:
+    """Tie one file to an application without a form. Raises Unacceptable."""
+    examined = examine(upload)
+    return _save(
+        Attachment(
+            application=application,
+            name=examined.name,
+            content_type=examined.content_type,
+            extension=examined.extension,
+            sha256=examined.sha256,
+        ),
+        examined.content,
+    )
 
 
 def copy_to_draft(application: Application, request: HttpRequest) -> str:

@@ -17,12 +17,11 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 
+from accounts.models import Role
 from config import embedded
+from config.management.commands.load_town import town_accounts
 
-# The practitioner of the demo town whom the smoke check logs in (load_town prints the same account).
-CHECK_ACCOUNT = {"role": "practitioner", "id_number": "", "password": ""}
-CHECK_NAME = ""
-LOADERS = ("load_reference", "load_bureaus", "load_town")
+LOADERS = ("load_reference", "load_hours", "load_bureaus", "load_town")
 
 
 class Command(BaseCommand):
@@ -117,17 +116,19 @@ class Command(BaseCommand):
 
     def smoke(self, address: str) -> None:
         """Log in as a person would, over HTTP, and read the home page."""
+        someone = next(one for one in town_accounts() if one.role == Role.PRACTITIONER)
         browser = Browser(address)
         page = browser.open("login/")
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
         if token is None:
             raise CommandError("登录页没有表单。")
         try:
-            browser.open("login/", CHECK_ACCOUNT | {"csrfmiddlewaretoken": token[1]})
+            account = {"role": someone.role, "id_number": someone.id_number, "password": someone.password}
+            browser.open("login/", account | {"csrfmiddlewaretoken": token[1]})
             page = browser.open("")
         except urllib.error.HTTPError as error:
             raise CommandError(f"登录或首页返回 {error.code}。") from error
-        if CHECK_NAME not in unescape(page):
+        if someone.name not in unescape(page):
             raise CommandError("登录后的首页上没有该人员的姓名。")
 
 

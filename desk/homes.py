@@ -168,15 +168,15 @@ def of_bureau(actor: Actor) -> dict:
     children = _children(bureau, late, year)
     people, complete = sum(one["people"] for one in children), sum(one["met"] for one in children)
     may_look_up = actor.can(Duty.PEOPLE)
-    labels = {Duty.HOURS: "待审验学时", Duty.REGISTRATIONS: "待审核机构注册"}
+    labels = {Duty.HOURS: "待审验学时", Duty.REGISTRATIONS: "待审核注册"}
     tiles = [
         {
             "figure": inbox.shown_count(count),
             "label": labels[duty],
             "url": reverse("workflow:inbox") + f"?duty={duty}",
         }
-        for duty, count in waiting.items()
-        if duty in labels
+        for duty, count in ((duty, waiting.get(duty)) for duty in labels)
+        if count is not None
     ]
     if people:
         url = reverse("desk:people") if may_look_up else ""

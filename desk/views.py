@@ -116,7 +116,7 @@ def reset_password(request: HttpRequest, practitioner_id: int) -> HttpResponse:
     context = {"person": one, "refusal": looking_up.why_not(one)}
     if request.method == "GET":
         return render(request, "desk/reset_password.html", context)
-    with told(request, f"已重置 {one.user.name} 的登录密码。") as outcome:
+    with told(request, f"已重置{one.user.name}的登录密码。") as outcome:
         if context["refusal"]:
             raise Refused(context["refusal"])
         issue_one_use_secret(one.user, by=actor.user, organization=actor.organization.name)

@@ -2,12 +2,17 @@
 
 from django import forms
 
+from orgs.models import Duty
+
+# The usual sentences of a rejection: those that fit every matter, and those of one duty.
 REASONS = [
     "证明材料不清晰或不完整，请补充后重新提交",
     "填写的内容与证明材料不一致",
-    "不属于本单位审核范围，请核对所选单位",
-    "单位名称与核准名称不一致",
 ]
+REASONS_OF = {
+    Duty.REGISTRATIONS: ["不属于本单位审核范围，请核对所选单位", "单位名称与核准名称不一致"],
+    Duty.HOURS: ["不符合学时认定标准", "与已申报的学时重复"],
+}
 # What stays in a step's comment holds 500; a chosen reason goes in front of one's own words.
 OWN_WORDS = 400
 
@@ -30,7 +35,6 @@ class RejectForm(forms.Form):
     reason = forms.ChoiceField(
         label="常用理由",
         required=False,
-        choices=[(text, text) for text in REASONS],
         widget=forms.RadioSelect,
         error_messages={"invalid_choice": "请从常用理由中选择一条，或在补充说明中写明理由。"},
     )
@@ -42,6 +46,10 @@ class RejectForm(forms.Form):
         help_text="缺什么、怎么改，申请人会原样看到。",
         error_messages={"max_length": f"补充说明请写在 {OWN_WORDS} 字以内。"},
     )
+
+    def __init__(self, *args, duty: str, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].choices = [(text, text) for text in [*REASONS, *REASONS_OF.get(duty, [])]]
 
     def clean(self):
         cleaned = super().clean()

@@ -102,7 +102,7 @@ def _detail(request, application_id, *, approve_form=None, reject_form=None, sta
         "attachments": [_shown(one) for one in application.attachments.order_by("pk")],
         "step": step,
         "approve_form": approve_form or ApproveForm(auto_id="approve_%s"),
-        "reject_form": reject_form or RejectForm(auto_id="reject_%s"),
+        "reject_form": reject_form or RejectForm(auto_id="reject_%s", duty=flow.duty),
         "may_withdraw": application.state == State.PENDING and engine.may_withdraw(application, actor),
         "again_url": flow.again_url(payload) if mine and closed_badly else "",
         "again": {Duty.REGISTRATIONS: "重新注册", Duty.HOURS: "重新申报"}.get(flow.duty, "重新申请"),
@@ -175,7 +175,7 @@ def approve(request: HttpRequest, step_id: int) -> HttpResponse:
 def reject(request: HttpRequest, step_id: int) -> HttpResponse:
     """Refuse a step, with a reason. GET only brings a reason back that an ended session kept."""
     step = _addressed(request, step_id)
-    form = RejectForm(form_data(request), auto_id="reject_%s")
+    form = RejectForm(form_data(request), auto_id="reject_%s", duty=step.application.duty)
     if request.method == "GET":
         return _came_back(request, step, reject_form=form)
     if not form.is_valid():

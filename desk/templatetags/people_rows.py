@@ -6,7 +6,7 @@ from django.utils.safestring import mark_safe
 
 register = template.Library()
 
-_ROW = '<tr><td class="hd"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td>{}<td data-l="职称">{}</td>{}</tr>\n'
+_ROW = '<tr><td class="hd nw"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td>{}<td data-l="职称">{}</td>{}</tr>\n'
 
 
 @register.simple_tag

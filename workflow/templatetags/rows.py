@@ -3,18 +3,20 @@
 from django import template
 from django.utils.html import format_html_join
 
+from workflow.wording import NOTHING
+
 register = template.Library()
 
 _INBOX = (
-    '<tr><td class="hd"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td><td data-l="事项">{}</td>'
+    '<tr><td class="hd{}"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td><td data-l="事项">{}</td>'
     '<td class="nw" data-l="提交">{}</td><td class="nw num" data-l="已等">{}</td></tr>\n'
 )
 _INBOX_WITH_UNIT = (
-    '<tr><td class="hd"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td><td data-l="单位">{}</td>'
+    '<tr><td class="hd{}"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td><td data-l="单位">{}</td>'
     '<td data-l="事项">{}</td><td class="nw" data-l="提交">{}</td><td class="nw num" data-l="已等">{}</td></tr>\n'
 )
 _DONE = (
-    '<tr><td class="hd"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td><td data-l="事项">{}</td>'
+    '<tr><td class="hd{}"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td><td data-l="事项">{}</td>'
     '<td data-l="结果"><span class="tag t-{}">{}</span></td><td data-l="审核人">{}</td>'
     '<td class="nw" data-l="审核时间">{}</td></tr>\n'
 )
@@ -24,11 +26,16 @@ _DONE = (
 def inbox_rows(rows, with_unit=False):
     """Table rows of workflow.inbox.Row; the unit's column only where people of several units come together."""
     if with_unit:
-        return format_html_join("", _INBOX_WITH_UNIT, rows)
-    return format_html_join("", _INBOX, ((row[:3] + row[4:]) for row in rows))
+        return format_html_join("", _INBOX_WITH_UNIT, ((_unbroken(row), *row) for row in rows))
+    return format_html_join("", _INBOX, ((_unbroken(row), *row[:3], *row[4:]) for row in rows))
 
 
 @register.simple_tag
 def done_rows(rows):
     """Table rows of workflow.inbox.DoneRow."""
-    return format_html_join("", _DONE, rows)
+    return format_html_join("", _DONE, ((_unbroken(row), *row) for row in rows))
+
+
+def _unbroken(row):
+    """A person's name stays on one line, an organisation's may break."""
+    return "" if row.id_masked == NOTHING else " nw"

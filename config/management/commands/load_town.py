@@ -42,7 +42,7 @@ from workflow import engine
 from workflow.attachments import attach
 from workflow.models import Application, StepState
 
-PASSWORD = "demo-2026-tai"  # noqa: S105: printed on the demo's console
+PASSWORD = "demo-2026-tai"  # noqa: S105, it is printed on the console
 CITY = "泰安市人力资源和社会保障局"
 DISTRICT = "泰安市泰山区人力资源和社会保障局"
 
@@ -154,6 +154,10 @@ class Town:
         self.admin(2, self.city, is_super=True)
         self.admin(3, self.city, duties=[Duty.HOURS], name="人社二")
         self.admin(4, self.district, is_super=True)
+        # One bureau stays without an admin, so that the city sees where nobody signs.
+        others = Organization.objects.filter(kind=Kind.BUREAU, admins=None).exclude(name="徂汶景区人力资源部")
+        for number, bureau in enumerate(others.order_by("pk"), start=60):
+            self.admin(number, bureau, is_super=True, name=f"人社{number}")
 
     def admin(self, number: int, organization: Organization, *, is_super=False, duties=(), name="") -> None:
         user = User.objects.by_id_number(
@@ -413,7 +417,7 @@ def picture(kind: str, text: str) -> SimpleUploadedFile:
 def days_ago(days: int):
     """Inside, it is as many days earlier: the engine stamps what it writes with that time."""
     then = timezone.now() - datetime.timedelta(days=days)
-    with mock.patch("django.utils.timezone.now", lambda: then):
+    with mock.patch("django.utils.timezone.now", return_value=then):
         yield
 
 

@@ -25,9 +25,9 @@ def find(situation: Situation, text: str, division: str) -> tuple[list[Hit], boo
     if text:
         found = found.search(text)
     if division:
-        found = found.filter(division_id__startswith=_district(division))
+        found = found.filter(division__code__startswith=_district(division))
     if situation.county:
-        found = found.exclude(division_id__endswith="00")
+        found = found.exclude(division__code__endswith="00")
     rows = list(found.order_by("division_id", "name", "pk")[: MOST + 1])
     more, rows = len(rows) > MOST, rows[:MOST]
     above = Organization.objects.exclude(kind=Kind.OPERATOR).in_bulk(

@@ -117,7 +117,18 @@ def done(request: HttpRequest, application_id: int) -> HttpResponse:
     if application.state != State.PENDING:
         return redirect("workflow:detail", application.pk)
     slip = slip_of(application)
-    return render(request, "credits/done.html", {"application": application, "slip": slip, "now": slip.now})
+    now = slip.now
+    usual = f"，这里通常 {now.usual}" if now.usual else ""
+    return render(
+        request,
+        "credits/done.html",
+        {
+            "application": application,
+            "slip": slip,
+            "now": now,
+            "next": f"现在由“{now.organization}”审核{usual}。",
+        },
+    )
 
 
 @require_http_methods(["GET"])

@@ -95,7 +95,7 @@ def test_from_the_form_to_verified_hours(town, person, browser):
     answer = browser.post(CHECK, hidden(page), follow=True)
     application = Application.objects.get()
     assert application.receipt in text(answer)
-    assert "现在由 市保障性住房管理服务中心 审核" in text(answer)
+    assert "现在由“市保障性住房管理服务中心”审核" in text(answer)
     assert person.employer.phone in text(answer)
     for organization in (person.employer, person.employer.superior, town.bureau):
         admin = town.login(organization)

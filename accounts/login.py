@@ -33,7 +33,8 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one try came to. `accounts` are those of the chosen role, `others` the live ones of other roles."""
+    """What one try came to. `accounts` are those of the chosen role that decided it, `others` the live ones
+    of other roles."""
 
     verdict: Verdict
     user: User | None = None
@@ -95,13 +96,15 @@ def _check(request, number: IdNumber, password: str, user: User | None, place: s
 
 
 def _in_role(user: User, role: str) -> Attempt:
-    every = list(user.accounts.live().order_by("role", "pk"))
-    mine = [account for account in every if account.role == role]
-    others = [account for account in every if account.role != role]
-    active = [account for account in mine if account.status == AccountStatus.ACTIVE]
-    pending = [account for account in mine if account.status == AccountStatus.PENDING]
-    if active:
+    every = list(user.accounts.order_by("role", "pk"))
+    others = [a for a in every if a.role != role and a.status != AccountStatus.CLOSED]
+    mine = {
+        status: [a for a in every if a.role == role and a.status == status] for status in AccountStatus.values
+    }
+    if active := mine[AccountStatus.ACTIVE]:
         return Attempt(Verdict.ENTER if len(active) == 1 else Verdict.CHOOSE, user, active, others)
-    if pending:
+    if pending := mine[AccountStatus.PENDING]:
         return Attempt(Verdict.PENDING, user, pending, others)
-    return Attempt(Verdict.SUSPENDED if mine else Verdict.NO_SUCH_ROLE, user, mine, others)
+    if suspended := mine[AccountStatus.SUSPENDED]:
+        return Attempt(Verdict.SUSPENDED, user, suspended, others)
+    return Attempt(Verdict.NO_SUCH_ROLE, user, mine[AccountStatus.CLOSED], others)

@@ -19,7 +19,7 @@ from accounts import kept, notices, throttle
 from accounts import password as passwords
 from accounts.address import network_of
 from accounts.browser import people_here
-from accounts.entrance import enter, leave
+from accounts.entrance import ACCOUNT, enter, leave
 from accounts.forms import ChangePasswordForm, CodeAndPasswordForm, ForgotForm, LoginForm, NewPasswordForm
 from accounts.identities import identities_of
 from accounts.login import Verdict, attempt
@@ -121,6 +121,7 @@ def _help(request: HttpRequest, tried) -> dict:
         "waiting": tried.accounts if tried.verdict == Verdict.PENDING else [],
         "usable": active,
         "registered": tried.others if tried.verdict == Verdict.NO_SUCH_ROLE else [],
+        "closed": tried.accounts if tried.verdict == Verdict.NO_SUCH_ROLE else [],
     }
 
 
@@ -183,7 +184,7 @@ def choose(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "accounts/choose.html",
-        {"identities": identities_of(user, role), "current": request.session.get("account")},
+        {"identities": identities_of(user, role), "current": request.session.get(ACCOUNT)},
     )
 
 

@@ -143,10 +143,39 @@ def test_with_the_wrong_role_one_goes_on_in_the_right_one_with_one_click(town):
     client = Client()
     response = log_in(account.user.id_number.reveal(), Role.AUTHORITY, client=client)
     assert said(response) == [MESSAGE_2]
-    assert "人社部门泰安市人力资源和社会保障局（正常）" in words(response)
+    assert "您已注册的角色以人社部门泰安市人力资源和社会保障局登录" in words(response)
     assert f'action="/identity/{account.pk}/"' in response.content.decode()
     assert client.post(f"/identity/{account.pk}/").url == "/"
     assert client.session["account"] == account.pk
+
+
+def test_under_review_or_suspended_in_one_role_one_may_go_on_in_another(town):
+    account = town.super_admin(town.bureau)
+    for status in (AccountStatus.PENDING, AccountStatus.SUSPENDED):
+        other = RoleAccount.objects.create(user=account.user, role=Role.EMPLOYER, status=status)
+        client = Client()
+        page = log_in(account.user.id_number.reveal(), Role.EMPLOYER, client=client)
+        assert "您可以先用其他角色登录" in words(page)
+        assert client.post(f"/identity/{account.pk}/").url == "/"
+        other.delete()
+
+
+def test_a_closed_role_is_said_to_be_closed_and_whom_to_ask(town, settings):
+    account = town.super_admin(town.bureau)
+    RoleAccount.objects.create(
+        user=account.user, role=Role.EMPLOYER, status=AccountStatus.CLOSED, place="测试单位"
+    )
+    page = log_in(account.user.id_number.reveal(), Role.EMPLOYER)
+    assert said(page) == [MESSAGE_2]
+    assert "“用人单位测试单位”已注销或注册未通过。如需恢复，请联系该单位或平台技术支持" in words(page)
+
+
+def test_a_person_who_was_suspended_as_a_whole_reads_whom_to_ask(town, settings):
+    account = town.super_admin(town.bureau)
+    User.objects.filter(pk=account.user.pk).update(is_active=False)
+    page = log_in(account.user.id_number.reveal(), account.role)
+    assert f"您的账号已停用，如需恢复请联系平台技术支持（{settings.SITE['phone']}）。" in words(page)
+    assert said(log_in(account.user.id_number.reveal(), account.role, "not-the-password")) == [MESSAGE_4]
 
 
 def test_the_wrong_password_names_no_role_and_opens_no_identity(town):

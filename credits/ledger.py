@@ -5,7 +5,7 @@ The only module that writes LedgerEntry or Standing.
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Subquery
 
 from credits.models import Declaration, LedgerEntry, Source, Standing, Subject, Verb
 from orgs.actor import Actor
@@ -17,10 +17,10 @@ from workflow.models import StepState
 _COLUMN = {Subject.PUBLIC: "public_hours", Subject.PROFESSIONAL: "professional_hours"}
 
 
-def grant(declaration: Declaration) -> LedgerEntry:
+def grant(declaration: Declaration) -> None:
     """Enter the hours of an approved declaration. Called by the flow, inside the transaction of the last signature."""
-    step = declaration.application.steps.filter(state=StepState.APPROVED).latest("decided_at")
-    return _enter(
+    last = declaration.application.steps.filter(state=StepState.APPROVED).order_by("-decided_at", "-pk")
+    _enter(
         LedgerEntry(
             practitioner_id=declaration.practitioner_id,
             year=declaration.year,
@@ -29,9 +29,10 @@ def grant(declaration: Declaration) -> LedgerEntry:
             verb=Verb.GRANTED,
             source=Source.DECLARATION,
             declaration=declaration,
-            step=step,
-            decided_by_id=step.decided_by_id,
-            organization_id=step.approver_id,
+            # Read by the statement that enters them: an approval has a budget of ten queries.
+            step_id=Subquery(last.values("pk")[:1]),
+            decided_by_id=Subquery(last.values("decided_by")[:1]),
+            organization_id=Subquery(last.values("approver")[:1]),
         )
     )
 

@@ -3,6 +3,7 @@
 At most two queries, and only for who is logged in: what waits for them, and their further identities.
 """
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from django.conf import settings
@@ -22,57 +23,98 @@ MOST_OTHERS = 2  # further identities that stand in the header; more go to a pag
 class Entry(NamedTuple):
     """One word of the menu (screens.md §3.1): the page it opens and the pages on which it is marked.
 
-    `duty`: only for admins who hold it. `counts`: shows how much waits, all of it ("*") or of one duty.
+    `under` is its second level, shown as a row of its own while one of these pages is open; then the entry itself
+    opens the first of them. `to` says who sees it. `counts`: how much waits, all of it ("*") or of one duty.
     """
 
     label: str
-    page: str
+    page: str = ""
     also: tuple[str, ...] = ()
     query: str = ""
-    duty: str = ""
+    to: Callable[[Actor], bool] = bool
     counts: str = ""
+    under: tuple["Entry", ...] = ()
 
 
-INBOX = ("workflow:done", "workflow:approve", "workflow:reject")
-PEOPLE = ("desk:person", "desk:reset_password")
+def _holds(duty: str) -> Callable[[Actor], bool]:
+    return lambda actor: actor.can(duty)
+
+
+def _is_super(actor: Actor) -> bool:
+    return actor.is_super
+
+
+def _moves_people(actor: Actor) -> bool:
+    return actor.organization.kind == Kind.EMPLOYER and actor.can(Duty.TRANSFERS)
+
+
+def _pages(app: str, names: str) -> tuple[str, ...]:
+    return tuple(f"{app}:{name}" for name in names.split())
+
+
+HOME = Entry("首页", "desk:home")
 SETTINGS = Entry("安全设置", "accounts:password")
+WAITING = Entry("待办审核", "workflow:inbox", _pages("workflow", "done approve reject"), counts="*")
+FIGURES = Entry("查询统计", "desk:people", _pages("desk", "person reset_password"), to=_holds(Duty.PEOPLE))
+ACCOUNTS = Entry(
+    "账户管理",
+    under=(
+        Entry(
+            "管理单位管理员",
+            "orgs:admins",
+            _pages("orgs", "admin add_admin appoint remove succession cancel_succession"),
+            to=_is_super,
+        ),
+        Entry("角色管理", "orgs:roles", _pages("orgs", "add_role edit_role"), to=_is_super),
+        Entry(
+            "人员调转",
+            "transfers:release",
+            _pages("transfers", "released incoming records"),
+            to=_moves_people,
+        ),
+    ),
+)
 
 ANONYMOUS = [
-    Entry("首页", "desk:home"),
-    Entry(
-        "注册",
-        "registration:start",
-        tuple(f"registration:{page}" for page in ("situations", "unit", "form", "check", "done", "again")),
-    ),
-    Entry("登录", "accounts:login", ("accounts:forgot", "accounts:sent", "accounts:reset")),
-    Entry("综合查询", "registration:progress", ("registration:withdraw",)),
+    HOME,
+    Entry("注册", "registration:start", _pages("registration", "situations unit form check done again")),
+    Entry("登录", "accounts:login", _pages("accounts", "forgot sent reset")),
+    Entry("综合查询", "registration:progress", _pages("registration", "withdraw")),
     Entry("常见问题", "desk:faq"),
 ]
 PRACTITIONER = [
-    Entry("首页", "desk:home"),
-    Entry("学时申报", "credits:declare", ("credits:check", "credits:done")),
-    Entry("我的申报", "credits:mine"),
-    Entry("历年学时", "credits:years"),
-    SETTINGS,
+    HOME,
+    Entry(
+        "学时申报",
+        under=(
+            Entry("新申报", "credits:declare", _pages("credits", "check done")),
+            Entry("我的申报", "credits:mine"),
+            Entry("历年学时", "credits:years"),
+        ),
+    ),
+    Entry("用户资料管理", under=(Entry("单位调转", "transfers:transfer"), SETTINGS)),
 ]
 ADMIN = [
-    Entry("首页", "desk:home"),
-    Entry("待办审核", "workflow:inbox", INBOX, counts="*"),
-    Entry("查询统计", "desk:people", PEOPLE, duty=Duty.PEOPLE),
+    HOME,
+    WAITING,
+    ACCOUNTS,
+    Entry("单位资料管理", under=(Entry("更换上级部门", "transfers:superior", to=_is_super),)),
+    FIGURES,
     SETTINGS,
 ]
 BUREAU = [
-    Entry("首页", "desk:home"),
-    Entry("审验", "workflow:inbox", query=f"duty={Duty.HOURS}", duty=Duty.HOURS, counts=Duty.HOURS),
+    HOME,
+    Entry("审验", "workflow:inbox", query=f"duty={Duty.HOURS}", to=_holds(Duty.HOURS), counts=Duty.HOURS),
     Entry(
         "机构注册",
         "workflow:inbox",
         query=f"duty={Duty.REGISTRATIONS}",
-        duty=Duty.REGISTRATIONS,
+        to=_holds(Duty.REGISTRATIONS),
         counts=Duty.REGISTRATIONS,
     ),
-    Entry("待办审核", "workflow:inbox", INBOX, counts="*"),
-    Entry("查询统计", "desk:people", PEOPLE, duty=Duty.PEOPLE),
+    WAITING,
+    ACCOUNTS,
+    FIGURES,
     SETTINGS,
 ]
 FOOTER = [
@@ -95,7 +137,7 @@ def _page(request: HttpRequest, actor: Actor) -> dict:
         footer.insert(0, {"label": "常见问题", "url": reverse("desk:faq")})
     return {
         "site": settings.SITE,
-        "nav": _nav(request, actor),
+        **_nav(request, actor),
         "footer": footer,
         "actor": actor,
         "who": _who(request, actor) if actor else None,
@@ -104,28 +146,40 @@ def _page(request: HttpRequest, actor: Actor) -> dict:
 
 
 def menu_of(actor: Actor) -> list[Entry]:
-    """The entries that this person may open."""
+    """The entries that this person may open, with the second level cut down likewise."""
     if not actor:
         return ANONYMOUS
     if actor.practitioner:
-        return PRACTITIONER
-    entries = BUREAU if actor.organization.kind == Kind.BUREAU else ADMIN
-    return [entry for entry in entries if not entry.duty or actor.can(entry.duty)]
+        entries = PRACTITIONER
+    else:
+        entries = BUREAU if actor.organization.kind in (Kind.BUREAU, Kind.OPERATOR) else ADMIN
+    found = []
+    for entry in entries:
+        if entry.under:
+            under = tuple(one for one in entry.under if one.to(actor))
+            if under:
+                found.append(entry._replace(page=under[0].page, under=under))
+        elif entry.to(actor):
+            found.append(entry)
+    return found
 
 
-def _nav(request: HttpRequest, actor: Actor) -> list[dict]:
+def _nav(request: HttpRequest, actor: Actor) -> dict:
     entries = menu_of(actor)
     counts = _counts(request, actor, entries)
-    current = _current(request, entries)
-    return [
-        {
-            "label": entry.label,
-            "url": reverse(entry.page) + (f"?{entry.query}" if entry.query else ""),
-            "current": entry is current,
-            "count": counts.get(entry.counts, ""),
-        }
-        for entry in entries
-    ]
+    under = next((entry for entry in entries if _current(request, entry.under)), None)
+    current = under or _current(request, entries)
+    nav = {"nav": [_shown(entry, entry is current, counts.get(entry.counts, "")) for entry in entries]}
+    if under and len(under.under) > 1:
+        here = _current(request, under.under)
+        nav["subnav"] = [_shown(entry, entry is here) for entry in under.under]
+        nav["subnav_label"] = under.label
+    return nav
+
+
+def _shown(entry: Entry, current: bool, count: str = "") -> dict:
+    url = reverse(entry.page) + (f"?{entry.query}" if entry.query else "")
+    return {"label": entry.label, "url": url, "current": current, "count": count}
 
 
 def _counts(request: HttpRequest, actor: Actor, entries: list[Entry]) -> dict[str, str]:
@@ -139,15 +193,12 @@ def _counts(request: HttpRequest, actor: Actor, entries: list[Entry]) -> dict[st
     return {key: shown_count(count) for key, count in counts.items() if count}
 
 
-def _current(request: HttpRequest, entries: list[Entry]) -> Entry | None:
+def _current(request: HttpRequest, entries: Iterable[Entry]) -> Entry | None:
     name = request.resolver_match.view_name if request.resolver_match else ""
     # The entry with the page's own filter comes before the one that shows everything.
-    fitting = [
-        entry
-        for entry in entries
-        if name == entry.page and entry.query and entry.query in request.GET.urlencode()
-    ]
-    fitting += [entry for entry in entries if (name == entry.page and not entry.query) or name in entry.also]
+    asked = request.GET.urlencode()
+    fitting = [one for one in entries if one.page == name and one.query and one.query in asked]
+    fitting += [one for one in entries if (one.page == name and not one.query) or name in one.also]
     return fitting[0] if fitting else None
 
 

@@ -21,6 +21,7 @@ from desk import met
 from orgs.actor import Actor
 from orgs.models import Duty, Kind, OrgAdmin, Organization, Practitioner
 from workflow import inbox
+from workflow.flow import flow_of
 from workflow.models import Application, State, Step, StepState
 from workflow.wording import NOTHING, days_waited, hours, masked_name, percent, shown_date
 
@@ -60,11 +61,27 @@ def of_practitioner(actor: Actor) -> dict:
         "deadline": shown_date(end),
         "days_left": (end - today()).days,
         "employer": me.employer,
-        "returned": [row for row in matters if row["tag"][0] == "back"],
+        "returned": [row for row in matters if row["tag"][0] == "back" and not _filed_anew(row, matters)],
         "matters": [row for row in matters if row["tag"][0] == "wait"],
         "closed": [row for row in matters if row["tag"][0] in ("ok", "draft")][:5],
         "helper": _helper(me),
     }
+
+
+def _filed_anew(row: dict, matters: list[dict]) -> bool:
+    """Whether a rejected matter was filed again since, so that nothing is left to do about it."""
+    rejected = row["application"]
+    return any(
+        later.kind == rejected.kind
+        and later.submitted_at > rejected.closed_at
+        and (flow_of(later).exclusive or _what(later) == _what(rejected))
+        for later in (one["application"] for one in matters)
+    )
+
+
+def _what(application: Application) -> str:
+    """The matter without the figures in brackets at its end, which a second try may change."""
+    return application.summary.rpartition("（")[0] or application.summary
 
 
 def _helper(practitioner: Practitioner) -> dict:

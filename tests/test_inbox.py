@@ -61,7 +61,9 @@ def words(answer) -> str:
 
 def queries(client, url) -> int:
     client.get(url)  # the first one may fill caches
-    with CaptureQueriesContext(connection, ) as caught:
+    with CaptureQueriesContext(
+        connection,
+    ) as caught:
         assert client.get(url).status_code == 200
     return len(caught)
 
@@ -251,7 +253,9 @@ def test_a_reason_written_before_the_session_ended_comes_back(town):
     client, url = town.login(unit), f"/steps/{first_step(filed).pk}/reject/"
     client.get("/inbox/")
     del client.cookies["sessionid"]
-    sent = client.post(url, {"comment": "缺第二页"}, headers={"referer": f"http://testserver/applications/{filed.pk}/"})
+    sent = client.post(
+        url, {"comment": "缺第二页"}, headers={"referer": f"http://testserver/applications/{filed.pk}/"}
+    )
     assert sent.status_code == 302
     admin = town.super_admin(unit).user
     client.post(
@@ -293,10 +297,12 @@ def test_control_without_the_lock_both_admins_win(town, monkeypatch):
     clients = [town.login(admin.account) for admin in unit.admins.all()]
     answers = {}
     with without_lock(monkeypatch):
-        at_once(*(
-            lambda client=client: answers.update({client: client.post(f"/steps/{step.pk}/approve/")})
-            for client in clients
-        ))
+        at_once(
+            *(
+                lambda client=client: answers.update({client: client.post(f"/steps/{step.pk}/approve/")})
+                for client in clients
+            )
+        )
     assert [answer.status_code for answer in answers.values()] == [302, 302]
     assert filed.events.exclude(verb="submit").count() == 2
 
@@ -325,7 +331,12 @@ FOREIGN = ["/applications/{application}/", "/applications/{application}/receipt/
 
 def attach(application) -> Attachment:
     found = Attachment(
-        application=application, name="论坛证书.png", content_type="image/png", extension="png", size=3, sha256="0" * 64
+        application=application,
+        name="论坛证书.png",
+        content_type="image/png",
+        extension="png",
+        size=3,
+        sha256="0" * 64,
     )
     found.file.save(found.name, ContentFile(b"png"), save=False)
     found.save()
@@ -333,7 +344,9 @@ def attach(application) -> Attachment:
 
 
 @pytest.mark.parametrize("path", FOREIGN)
-@pytest.mark.parametrize("who", ["another unit", "another person", "a colleague", "the authority's other child"])
+@pytest.mark.parametrize(
+    "who", ["another unit", "another person", "a colleague", "the authority's other child"]
+)
 def test_a_foreign_object_answers_like_a_missing_one(town, path, who):
     authority = town.authority()
     unit, other = town.employer(under=authority), town.employer(under=authority)
@@ -422,7 +435,9 @@ def test_an_attachment_comes_with_its_name_and_without_rights(town):
     assert "no-store" in saved["Cache-Control"]
     assert b"".join(saved.streaming_content) == b"png"
     assert client.get(f"/attachments/{attached.pk}/?open")["Content-Disposition"].startswith("inline")
-    assert f'src="/attachments/{attached.pk}/?open"' in words(client.get(f"/applications/{attached.application_id}/"))
+    assert f'src="/attachments/{attached.pk}/?open"' in words(
+        client.get(f"/applications/{attached.application_id}/")
+    )
 
 
 def test_a_draft_of_nobody_known_is_not_served(town):

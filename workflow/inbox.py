@@ -180,7 +180,8 @@ def next_after(step: Step, actor: Actor) -> int | None:
 
 
 def matters(applications: QuerySet, most: int = 20) -> list[dict]:
-    """To-do rows of one's own matters: title, tag, and who has it with phone, days waited and usual time.
+    """To-do rows of one's own matters: title, tag, and who has it with phone, days waited and usual time;
+    the application itself beside them.
 
     Three queries, whatever the number of rows (goal G10: every matter says where it is).
     """
@@ -194,7 +195,13 @@ def matters(applications: QuerySet, most: int = 20) -> list[dict]:
 
 
 def _matter(application: Application, usual: dict) -> dict:
-    row = {"url": detail_url(application.pk), "title": application.summary, "tag": None, "line": None}
+    row = {
+        "application": application,
+        "url": detail_url(application.pk),
+        "title": application.summary,
+        "tag": None,
+        "line": None,
+    }
     step = next((one for one in application.reached if one.state == StepState.OPEN), None)
     if step is not None:
         row["tag"] = ("wait", f"待{step.title}")

@@ -1,0 +1,243 @@
+"""查询统计 → 专技人员信息查询: who finds whom, and who may reset whose password (F-41 … F-43, F-88, F-89)."""
+
+import re
+
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import OneUseSecret
+from credits.models import Standing
+from credits.years import current_year
+from orgs.models import Status
+from tests.test_inbox import same_bytes, words
+from tests.town import PASSWORD
+
+LIST_BUDGET = 12
+
+
+@pytest.fixture
+def town(town):
+    call_command("load_hours", verbosity=0)
+    return town
+
+
+def rows(page: str) -> list[int]:
+    return [int(number) for number in re.findall(r'<tr><td class="hd nw"><a href="/people/(\d+)/"', page)]
+
+
+# --- the list -----------------------------------------------------------------------------------------
+
+
+def test_own_people_and_those_below_and_nobody_else(town):
+    authority = town.authority()
+    unit = town.employer(under=authority)
+    below = town.employer(under=unit)
+    own, deep = town.practitioner(at=unit), town.practitioner(at=below)
+    beside = town.practitioner(at=town.employer(under=authority))
+    pending = town.practitioner(at=unit, status=Status.PENDING)
+    assert set(rows(words(town.login(unit).get("/people/")))) == {own.pk, deep.pk}
+    assert set(rows(words(town.login(authority).get("/people/")))) == {own.pk, deep.pk, beside.pk}
+    assert pending.pk not in rows(words(town.login(town.bureau).get("/people/")))
+
+
+def test_names_and_numbers_are_masked_in_the_list(town):
+    unit = town.employer()
+    person = town.practitioner(at=unit, user=town.user("甲晓妮"))
+    page = words(town.login(unit).get("/people/"))
+    assert "甲*妮" in page
+    assert "甲晓妮" not in page
+    assert person.user.id_masked in page
+    assert person.user.id_number.reveal() not in page
+
+
+def test_fifty_rows_cost_as_many_queries_as_one(town):
+    unit = town.employer()
+    town.employer(under=unit)
+    town.practitioner(at=unit)
+    client = town.login(unit)
+
+    def count(path):
+        client.get(path)
+        with CaptureQueriesContext(connection) as caught:
+            client.get(path)
+        return len(caught)
+
+    few = [count(path) for path in ("/people/", "/people/?unmet=1")]
+    for _ in range(60):
+        town.practitioner(at=unit)
+    assert len(rows(words(client.get("/people/")))) == 50
+    assert [count(path) for path in ("/people/", "/people/?unmet=1")] == few
+    assert max(few) <= LIST_BUDGET
+
+
+def test_the_next_page_keeps_what_was_asked(town):
+    unit = town.employer()
+    for n in range(55):
+        town.practitioner(at=unit, user=town.user(f"甲{n}"))
+    town.practitioner(at=unit, user=town.user("乙"))
+    client = town.login(unit)
+    page = words(client.get("/people/", {"name": "甲"}))
+    link = re.search(r'rel="next" href="([^"]+)"', page)[1].replace("&amp;", "&")
+    assert len(rows(page)) == 50
+    assert len(rows(words(client.get("/people/" + link)))) == 5
+
+
+def test_only_who_has_not_met_the_year(town):
+    unit = town.employer()
+    done, late = town.practitioner(at=unit), town.practitioner(at=unit)
+    Standing.objects.create(practitioner=done, year=current_year(), public_hours=30, professional_hours=60)
+    assert rows(words(town.login(unit).get("/people/?unmet=1"))) == [late.pk]
+
+
+# --- the search ---------------------------------------------------------------------------------------------
+
+
+def test_by_name_and_by_the_last_four(town):
+    unit = town.employer()
+    wanted = town.practitioner(at=unit, user=town.user("甲一"))
+    town.practitioner(at=unit, user=town.user("乙二"))
+    client = town.login(unit)
+    found = client.post("/people/", {"name": " 甲 ", "number": wanted.user.id_last4.lower()}, follow=True)
+    assert rows(words(found)) == [wanted.pk]
+    assert "没有符合条件的人员" in words(client.get("/people/", {"name": "丁"}))
+
+
+def test_a_whole_number_leads_to_the_person_and_never_stands_in_an_address(town):
+    unit = town.employer()
+    person = town.practitioner(at=unit)
+    number = person.user.id_number.reveal()
+    answer = town.login(unit).post(
+        "/people/", {"number": f" {number[:6]} {number[6:].lower()} "}, follow=True
+    )
+    assert answer.redirect_chain == [(f"/people/{person.pk}/", 302)]
+    assert number not in words(answer)
+
+
+def test_a_foreign_number_reads_like_an_unknown_one(town):
+    client = town.login(town.employer())
+    foreign = town.practitioner(at=town.employer()).user.id_number.reveal()
+    unknown = town.user()
+    unknown_number = unknown.id_number.reveal()
+    unknown.delete()
+    answers = [client.post("/people/", {"number": number}) for number in (foreign, unknown_number)]
+    pages = [
+        same_bytes(answer).replace(number, "")
+        for answer, number in zip(answers, (foreign, unknown_number), strict=True)
+    ]
+    assert pages[0] == pages[1]
+    assert "没有这个身份证号的在册人员" in pages[0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("12345", "请填写身份证号的后四位，或完整的身份证号。"),
+        ("37090219600101000Y", "前 17 位只能是数字"),
+        ("370902196001030003", "校验码不符"),
+    ],
+)
+def test_a_wrong_number_gets_a_sentence_and_stays(town, typed, sentence):
+    page = words(town.login(town.employer()).post("/people/", {"number": typed, "name": "甲"}))
+    assert sentence in page
+    assert f'value="{typed}"' in page
+    assert 'value="甲"' in page
+
+
+def test_looking_people_up_needs_the_duty(town):
+    unit = town.employer()
+    person = town.practitioner(at=unit)
+    without = town.login(town.admin(unit, duties=["hours"]))
+    for path in ("/people/", f"/people/{person.pk}/", f"/people/{person.pk}/reset-password/"):
+        assert without.get(path).status_code == 403
+        assert town.login(person).get(path).status_code == 403
+        assert Client().get(path).url.startswith("/login/")
+    assert town.login(town.admin(unit, duties=["people"])).get("/people/").status_code == 200
+
+
+# --- one person ---------------------------------------------------------------------------------------------------
+
+
+def test_the_person_page_shows_hours_and_masks_the_number(town):
+    unit = town.employer()
+    person = town.practitioner(at=unit, user=town.user("甲晓妮"))
+    page = words(town.login(unit).get(f"/people/{person.pk}/"))
+    assert "甲晓妮" in page
+    assert f"{current_year()} 年度学时" in page
+    assert person.user.id_number.reveal() not in page
+    assert person.user.mobile.as_national.replace(" ", "") not in page.replace(" ", "")
+
+
+@pytest.mark.parametrize("path", ["/people/{}/", "/people/{}/reset-password/"])
+def test_a_foreign_person_answers_like_a_missing_one(town, path):
+    client = town.login(town.employer())
+    foreign = client.get(path.format(town.practitioner(at=town.employer()).pk))
+    missing = client.get(path.format(10**9))
+    assert foreign.status_code == missing.status_code == 404
+    assert same_bytes(foreign) == same_bytes(missing)
+
+
+# --- 重置密码 ------------------------------------------------------------------------------------------------------------
+
+
+def test_three_clicks_reset_a_password_and_the_person_sets_a_new_one(
+    town, django_capture_on_commit_callbacks
+):
+    unit = town.employer()
+    person = town.practitioner(at=unit, user=town.user("甲一"))
+    number = person.user.id_number.reveal()
+    session = town.login(person)
+    admin = town.login(unit)
+    found = admin.post("/people/", {"number": person.user.id_last4}, follow=True)  # click 1, on the home page
+    link = f"/people/{person.pk}/reset-password/"
+    assert f'href="{link}"' in words(found)
+    asked = words(admin.get(link))  # click 2
+    assert "24 小时内有效" in asked
+    with django_capture_on_commit_callbacks(execute=True):
+        done = admin.post(link)  # click 3
+    assert "身份证后六位" in words(done)
+    assert number[-6:] not in words(done)
+    assert session.get("/hours/").status_code == 302  # the person's open session has ended
+    issued = OneUseSecret.objects.get(user=person.user)
+    assert (issued.by, issued.organization) == (town.super_admin(unit).user, unit.name)
+    assert mail.outbox
+
+    def login(password):
+        browser = Client()
+        answer = browser.post("/login/", {"role": "practitioner", "id_number": number, "password": password})
+        return browser, answer
+
+    assert login(PASSWORD)[1].status_code == 200  # the old one no longer opens anything
+    browser, answer = login(number[-6:])
+    assert answer.url == "/set-password/"
+    assert browser.get("/hours/").status_code == 302
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_not_of_a_sub_unit_not_from_above_and_never_oneself(town, method):
+    authority = town.authority()
+    unit = town.employer(under=authority)
+    below = town.practitioner(at=town.employer(under=unit))
+    own = town.practitioner(at=unit)
+    oneself = town.practitioner(at=unit, user=town.super_admin(unit).user)
+    refused = [(unit, below), (authority, own), (town.bureau, own), (unit, oneself)]
+    for who, person in refused:
+        client = town.login(who)
+        assert getattr(client, method)(f"/people/{person.pk}/reset-password/").status_code == 404
+        assert f"/people/{person.pk}/reset-password/" not in words(client.get("/people/"))
+        assert "/reset-password/" not in words(client.get(f"/people/{person.pk}/"))
+    assert not OneUseSecret.objects.exists()
+
+
+def test_the_password_of_an_admin_is_not_the_units_to_reset(town):
+    unit = town.employer()
+    colleague = town.super_admin(town.bureau).user
+    person = town.practitioner(at=unit, user=colleague)
+    client = town.login(unit)
+    assert "密码不能由单位重置" in words(client.get(f"/people/{person.pk}/reset-password/"))
+    answer = client.post(f"/people/{person.pk}/reset-password/", follow=True)
+    assert "密码不能由单位重置" in words(answer)
+    assert not OneUseSecret.objects.exists()

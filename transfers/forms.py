@@ -3,11 +3,13 @@
 import secrets
 
 from django import forms
+from django.utils.html import format_html
 
 from orgs.choosing import Found, find
 from orgs.models import Kind, Organization
 from orgs.tree import closes_ring
 from transfers.flows import SUPERIOR_LABELS, SUPERIORS_OF
+from transfers.picking import MOST
 
 WRITE = "写名称中的几个字，或完整的统一社会信用代码。"
 
@@ -124,7 +126,9 @@ class ReleaseForm(TransferForm):
     def clean(self):
         cleaned = super().clean()
         if not self.people:
-            self.add_error(None, "请在下面的名单中勾选要调出的人员。")
+            self.add_error(None, format_html('<a href="#people">请勾选要调出的人员。</a>'))
+        if len(self.people) > MOST:
+            self.add_error(None, f"一次最多调出 {MOST} 人，请分几次办理。")
         return cleaned
 
 

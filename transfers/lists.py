@@ -31,7 +31,7 @@ def incoming(actor: Actor) -> QuerySet:
             filed_by=F("application__submitted_by"),
             person_pk=F("application__practitioner__user"),
             released_at=Subquery(first.values("decided_at")[:1]),
-            comment=Subquery(first.values("comment")[:1]),
+            said=Subquery(first.values("comment")[:1]),
         )
     )
 
@@ -55,8 +55,8 @@ def shown_incoming(rows: list[dict]) -> list[tuple]:
 
 def _consent(row: dict) -> str:
     day = shown_date(row["released_at"])
-    said = f"{day} 发起调出" if row["filed_by"] != row["person_pk"] else f"{day} 同意调出"
-    return f"{said}：{row['comment']}" if row["comment"] else said
+    consent = f"{day} 发起调出" if row["filed_by"] != row["person_pk"] else f"{day} 同意调出"
+    return f"{consent}：{row['said']}" if row["said"] else consent
 
 
 def records(actor: Actor, into: bool) -> QuerySet:

@@ -127,7 +127,7 @@ def _release_check(request, form, picked, people) -> HttpResponse:
         "form": form,
         "picking": picked,
         "hit": with_paths([form.destination])[0],
-        "going": [(name, number, "") for pk, name, number in rows if pk not in reasons],
+        "going": [(name, number) for pk, name, number in rows if pk not in reasons],
         "staying": [(name, number, reasons[pk]) for pk, name, number in rows if pk in reasons],
     }
     return render(request, "transfers/release_check.html", context)

@@ -7,25 +7,26 @@ register = template.Library()
 
 _PICK = (
     '<tr><td class="ck" data-l="选择"><input class="form-check-input" type="checkbox" name="person" value="{}"'
-    ' aria-label="选择 {} {}"{}></td><td class="hd">{}</td><td class="nw" data-l="证件号码">{}</td>'
+    ' aria-label="选择 {} {}"{}></td><td class="hd nw">{}</td><td class="nw" data-l="证件号码">{}</td>'
     '<td data-l="职称">{}</td></tr>\n'
 )
 _INCOMING = (
-    '<tr><td class="hd"><a href="{}">{}</a></td><td class="nw" data-l="证件号码">{}</td><td data-l="原单位">{}</td>'
+    '<tr><td class="hd nw"><a href="{}">{}</a></td><td class="nw" data-l="证件号码">{}</td><td data-l="原单位">{}</td>'
     '<td data-l="原单位意见">{}</td><td data-l="调转原因">{}</td><td class="nw num" data-l="已等">{}</td></tr>\n'
 )
 _RECORD = (
-    '<tr><td class="hd"><a href="{}">{}</a></td><td class="nw" data-l="证件号码">{}</td><td data-l="{}">{}</td>'
+    '<tr><td class="hd nw"><a href="{}">{}</a></td><td class="nw" data-l="证件号码">{}</td><td data-l="{}">{}</td>'
     '<td data-l="方式">{}</td><td class="nw" data-l="提交">{}</td>'
     '<td data-l="状态"><span class="tag t-{}">{}</span></td></tr>\n'
 )
 _RELEASED = (
-    '<tr><td class="hd">{}</td><td class="nw" data-l="证件号码">{}</td>'
+    '<tr><td class="hd nw">{}</td><td class="nw" data-l="证件号码">{}</td>'
     '<td data-l="结果"><span class="tag t-{}">{}</span></td><td data-l="说明">{}</td></tr>\n'
 )
-_CHECKED = (
-    '<tr><td class="hd">{}</td><td class="nw" data-l="证件号码">{}</td><td data-l="说明">{}</td></tr>\n'
+_STAYING = (
+    '<tr><td class="hd nw">{}</td><td class="nw" data-l="证件号码">{}</td><td data-l="原因">{}</td></tr>\n'
 )
+_GOING = '<tr><td class="hd">{}</td><td class="nw" data-l="证件号码">{}</td></tr>\n'
 
 
 @register.simple_tag
@@ -75,6 +76,12 @@ def released_rows(rows):
 
 
 @register.simple_tag
-def checked_rows(rows):
-    """Rows of a check before 人员调出: name, number, remark."""
-    return format_html_join("", _CHECKED, rows)
+def staying_rows(rows):
+    """Who is left out of a 人员调出: name, number, reason."""
+    return format_html_join("", _STAYING, rows)
+
+
+@register.simple_tag
+def going_rows(rows):
+    """Who goes: name, number."""
+    return format_html_join("", _GOING, rows)

@@ -201,6 +201,7 @@ class RegistrationForm(forms.Form):
                 self.fields[name].required = False
                 self.fields[name].widget = PasswordBox(attrs=self.fields[name].widget.attrs)
                 self.fields[name].help_text = "密码已为您保留，不改就不用再填。"
+                self._bound_fields_cache.pop(name, None)  # it remembers the help text from before
 
     # --- layout ----------------------------------------------------------------------------------
     def groups(self) -> list[tuple[str, list[str]]]:
@@ -247,6 +248,10 @@ class RegistrationForm(forms.Form):
                 self.add_error(None, TAMPERED)
 
     def _read_person(self, cleaned) -> Person | None:
+        if cleaned.get("known"):
+            # Not asked for then, and hidden by browsers that can: what stands there does not count.
+            for name in ("name", "password2", "mobile", "email"):
+                self._errors.pop(name, None)
         if self.whose is not None:
             self._refuse_second_role(self.whose, None)
             if self.stays:
@@ -396,7 +401,7 @@ class PractitionerForm(RegistrationForm):
         self.fields["title"].widget = Suggestions(
             choices.title_names(), attrs={"class": "w-m", "maxlength": "60"}
         )
-        rules = format_html_join("", "<li>{}</li>", ((rule,) for rule in all_rules()))
+        rules = format_html_join("", '<li class="rule rule-{}">{}</li>', all_rules().items())
         self.fields["title_awarded_on"].help_text = format_html(
             "例如 2021-06-30。从哪天算起，看取得方式：<ul class='mb-0'>{}</ul>", rules
         )
@@ -405,7 +410,10 @@ class PractitionerForm(RegistrationForm):
         return [
             self.person_group("账号"),
             ("学历", ["education", "field_of_study"]),
-            ("职称", ["title_series", "title_level", "title", "title_mode", "title_awarded_on"]),
+            (
+                "职称（有职称的，每项都要填）",
+                ["title_series", "title_level", "title", "title_mode", "title_awarded_on"],
+            ),
         ]
 
     def clean_field_of_study(self):

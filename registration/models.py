@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from accounts.mobile import MobileField
 from accounts.models import RoleAccount
+from orgs import uscc
 from orgs.models import (
     Division,
     Education,
@@ -53,6 +54,11 @@ class Registration(Payload):
 
     class Meta:
         abstract = True
+
+    @property
+    def doubts(self) -> list[str]:
+        """What the reviewer should look at twice."""
+        return []
 
     @property
     def person_rows(self) -> list[Row]:
@@ -165,6 +171,14 @@ class OrganizationRegistration(Registration):
     @property
     def superior(self) -> Organization:
         return self.authority or self.superior_unit or self.bureau
+
+    @property
+    def doubts(self) -> list[str]:
+        doubts = [uscc.warning(self.uscc)]
+        namesakes = Organization.objects.active().filter(kind=self.organization.kind, name=self.name)
+        if namesakes.exclude(pk=self.organization_id).exists():
+            doubts.append("平台上已有同名的机构，请核对是否重复注册。")
+        return [doubt for doubt in doubts if doubt]
 
     @property
     def question_rows(self) -> list[Row]:

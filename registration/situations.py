@@ -55,6 +55,11 @@ class Situation:
         return QUESTIONS[self.asks]
 
     @property
+    def noun(self) -> str:
+        """What is chosen, without the question's 名称: 上级单位, 同级人社部门."""
+        return self.question.removesuffix("名称")
+
+    @property
     def choosable_kinds(self) -> tuple:
         return self.kinds or KINDS[self.asks]
 
@@ -228,11 +233,11 @@ def check_choice(situation: Situation, chosen: Organization) -> None:
     """Raise Refused when this organisation cannot be the superior (or the unit) in this situation (F-04, F-156)."""
     if chosen.kind not in situation.choosable_kinds:
         wanted = "或".join(Kind(kind).label for kind in situation.choosable_kinds)
-        raise Refused(f"“{chosen.name}”不是{wanted}，请重新选择{situation.question}。")
+        raise Refused(f"“{chosen.name}”不是{wanted}，请重新选择{situation.noun}。")
     if chosen.status == Status.PENDING:
         raise Refused(f"“{chosen.name}”的注册还没有通过审核，通过后才能选择。")
     if chosen.status != Status.ACTIVE:
-        raise Refused(f"“{chosen.name}”现在不能选择，请另选{situation.question}。")
+        raise Refused(f"“{chosen.name}”现在不能选择，请另选{situation.noun}。")
     if situation.county and not is_county_bureau(chosen):
         raise Refused(f"“{chosen.name}”不是县（市、区）、功能区的人社部门，请重新选择。")
 

@@ -27,9 +27,9 @@ def rule_for(mode: str, day: date | None = None) -> str:
     return after if day >= pivot else before
 
 
-def all_rules() -> list[str]:
-    """Every rule, for a page that cannot know which one applies before it is sent."""
-    return [rule_for(mode) for mode in TitleMode]
+def all_rules() -> dict[str, str]:
+    """Every rule by its mode, for a page that cannot know which one applies before it is sent."""
+    return {mode.value: rule_for(mode) for mode in TitleMode}
 
 
 def basis(mode: str, day: date) -> str:

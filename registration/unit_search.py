@@ -14,6 +14,8 @@ MOST = 50
 
 @dataclass(frozen=True)
 class Hit:
+    """An organisation with the names of its superiors from the root down."""
+
     organization: Organization
     path: str
     usual: str
@@ -38,7 +40,7 @@ def find(situation: Situation, text: str, division: str) -> tuple[list[Hit], boo
     return [
         Hit(
             row,
-            " › ".join([above[pk].name for pk in row.ancestor_ids if pk in above] + [row.name]),
+            " › ".join(above[pk].name for pk in row.ancestor_ids if pk in above),
             usual.get((row.pk, kind), ""),
         )
         for row in rows

@@ -368,7 +368,9 @@ def done(request: HttpRequest, application_id: int) -> HttpResponse:
     for registration in _visible(request):
         if registration.pk == application_id:
             shown = show(registration)
-            return render(request, "registration/done.html", {"shown": shown, "rows": registration.rows})
+            # A receipt opens the state, not what was written.
+            rows = registration.rows if _whose(request) else []
+            return render(request, "registration/done.html", {"shown": shown, "rows": rows})
     return redirect("registration:progress")
 
 

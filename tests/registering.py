@@ -102,7 +102,11 @@ def address(page: str, role: str, situation: str, chosen: Organization | int) ->
 def fill_in(role: str, situation: str, chosen, client: Client | None = None, **changes):
     """POST the form; returns the answer (302 to the check page when it is right)."""
     client = client or Client()
-    data = practitioner(**changes) if role == "practitioner" else organization(role, situation, chosen, **changes)
+    data = (
+        practitioner(**changes)
+        if role == "practitioner"
+        else organization(role, situation, chosen, **changes)
+    )
     return client.post(address("form", role, situation, chosen), data)
 
 

@@ -44,7 +44,15 @@ def test_the_progress_shows_who_reviews_since_when_and_the_phone(town, employer)
     assert answer.status_code == 302
     answer = browser.get(QUERY)
     page = answer.content.decode()
-    for words in ("待审核", "测试中心", "0538-7654321", "人事科", "今天到达", application.receipt, "撤回申请"):
+    for words in (
+        "待审核",
+        "测试中心",
+        "0538-7654321",
+        "人事科",
+        "今天到达",
+        application.receipt,
+        "撤回申请",
+    ):
         assert words in page
     assert "测*甲" in page
     assert f"3709**********{number[-4:]}" in page
@@ -70,7 +78,7 @@ def test_nobody_else_sees_anything_and_no_page_shows_a_full_number(town, employe
         answer = stranger.get(path)
         assert (answer.status_code, answer.url) == (302, QUERY)
     assert stranger.post("/register/progress/again/", {"application": application.pk}).url == QUERY
-    assert "name=\"id_number\"" in stranger.get(QUERY).content.decode()
+    assert 'name="id_number"' in stranger.get(QUERY).content.decode()
 
 
 def test_none_and_wrong_get_the_same_answer(town, employer):
@@ -253,7 +261,13 @@ def test_whoever_takes_a_free_number_does_not_see_who_had_it_before(town, employ
     reject(town, first)
     stranger = Client()
     second = register(
-        "practitioner", "staff", employer, stranger, id_number=number, password="Other-field-28", password2="Other-field-28"
+        "practitioner",
+        "staff",
+        employer,
+        stranger,
+        id_number=number,
+        password="Other-field-28",
+        password2="Other-field-28",
     )
     page = stranger.get(QUERY).content.decode()
     assert second.receipt in page

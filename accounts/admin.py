@@ -1,7 +1,9 @@
 """Reference-data admin: operators with staff rights, through our own login. People can be looked at, masked."""
 
 from django.contrib import admin
+from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -36,6 +38,7 @@ def _to_password(request: HttpRequest, extra_context=None) -> HttpResponse:
 admin.site.login = _to_login
 admin.site.has_permission = _may_enter
 admin.site.password_change = _to_password
+auth_admin.admin.site.unregister(Group)  # rights come from roles and duties, never from groups
 admin.site.site_header = admin.site.site_title = "基础数据维护"
 
 

@@ -331,6 +331,8 @@ def test_reference_data_is_for_operators_with_staff_rights_by_our_login(town):
     page = client.get("/reference-data/accounts/user/")
     assert page.status_code == 200
     assert plain.user.id_masked in page.content.decode()
+    assert staff.user.id_index not in page.content.decode()
+    assert client.get("/reference-data/auth/group/").status_code == 404
     assert plain.user.id_number.reveal() not in page.content.decode()
     detail = client.get(f"/reference-data/accounts/user/{plain.user.pk}/change/")
     assert detail.status_code == 200

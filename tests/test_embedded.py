@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -124,7 +123,17 @@ def test_a_second_process_joins_and_the_last_one_to_leave_stops_it(use, tmp_path
     second.sql("insert into kept values (1)")
     assert postmaster_of(tmp_path) == postmaster
     second.leave()
-    # leaving waits for the end: no grace period here
+    assert_nothing_runs(tmp_path)
+
+
+def test_leaving_waits_until_the_server_has_stopped(use, tmp_path):
+    client = use()
+    keeper = keeper_of(tmp_path)
+    os.kill(keeper, signal.SIGSTOP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        client.process.communicate("\n", timeout=1)
+    os.kill(keeper, signal.SIGCONT)
+    client.process.wait(20)
     assert running(tmp_path, "postgres") + running(tmp_path, "embedded.py keep") == []
 
 
@@ -218,27 +227,29 @@ class TestAsRoot:
         assert int(fields["CapEff"], 16) == 1 << embedded.CAP_DAC_OVERRIDE
         assert closed.stat().st_mode & 0o777 == 0o700
 
-    def test_other_accounts_cannot_reach_the_socket(self, use, tmp_path):
+    def test_other_accounts_do_not_get_in(self, use):
         with tempfile.TemporaryDirectory() as name:  # pytest's own folders would be in the way already
             folder = Path(name)
             folder.chmod(0o755)
             client = use(folder)
-            address = str(folder / "run" / ".s.PGSQL.5432")
-            assert connect_as(0, address) == "connected"
-            assert connect_as(54321, address) == "refused"
+            assert met_by(0, client.url) == "connected"
+            assert met_by(54321, client.url) == "no way to the socket"
+            servers_own_account = (folder / "postgres").stat().st_uid
+            assert met_by(servers_own_account, client.url) == "refused by the server"
             client.leave()
 
 
-def connect_as(uid: int, address: str) -> str:
-    """Tell what a process of another account meets at the socket."""
+def met_by(uid: int, url: str) -> str:
+    """Tell what a process of another account meets that wants to connect."""
     child = os.fork()
     if child == 0:
+        os.setgroups([])
+        os.setgid(uid)
+        os.setuid(uid)
         try:
-            os.setgroups([])
-            os.setgid(uid)
-            os.setuid(uid)
-            socket.socket(socket.AF_UNIX).connect(address)
-        except PermissionError:
-            os._exit(13)
+            psycopg.connect(url).close()
+        except psycopg.OperationalError as error:
+            os._exit(13 if "Permission denied" in str(error) else 14 if "Peer" in str(error) else 15)
         os._exit(0)
-    return {0: "connected", 13: "refused"}[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])]
+    answers = {0: "connected", 13: "no way to the socket", 14: "refused by the server"}
+    return answers[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])]

@@ -15,7 +15,9 @@ from config import embedded
 os.environ["CPE_TESTING"] = "1"
 if "PYTEST_XDIST_WORKER" not in os.environ:
     # keys, files and the cluster of tests lie apart from the demo's
-    os.environ["CPE_DATA_DIR"] = str(embedded.data_folder() / "test")
+    folder = embedded.data_folder() / "test"
+    os.environ["CPE_DATA_DIR"] = str(folder)
+    (folder / "static").mkdir(parents=True, exist_ok=True)  # whitenoise warns at each client without it
 
 _server = contextlib.ExitStack()
 

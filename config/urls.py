@@ -10,6 +10,7 @@ urlpatterns = [
     path("register/", include("registration.urls")),
     path("hours/", include("credits.urls")),
     path("moves/", include("transfers.urls")),
+    path("organization/", include("orgs.urls")),
     path("reference-data/", admin.site.urls),
 ]
 handler400 = "config.errors.bad_request"

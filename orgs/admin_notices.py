@@ -11,7 +11,12 @@ STRANGE = "如有疑问，请联系该机构的超级管理员。"
 def added(admin: OrgAdmin) -> None:
     """A person of the platform became an admin."""
     what = f"您已被添加为{admin.organization.name}的管理员，角色为“{admin.role.name}”。"
-    _tell(admin.user, "您已成为单位管理员", f"{what}\n请用现有密码登录，身份选择“{admin.account.get_role_display()}”。\n{STRANGE}", what)
+    _tell(
+        admin.user,
+        "您已成为单位管理员",
+        f"{what}\n请用现有密码登录，身份选择“{admin.account.get_role_display()}”。\n{STRANGE}",
+        what,
+    )
 
 
 def invited(admin: OrgAdmin, link: str) -> None:

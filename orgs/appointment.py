@@ -153,15 +153,16 @@ def remove(admin_id: int, *, by: Actor) -> OrgAdmin:
     """End an admin's right for good; other roles of the person stay. Raises Refused."""
     admin = other_admin(admin_id, held(by))
     SuperSwap.objects.pending().filter(organization=by.organization, successor=admin.user).cancel()
-    close(admin)
+    close(admin, "移除")
     admin_notices.removed(admin)
     return admin
 
 
-def close(admin: OrgAdmin) -> None:
-    """Close the account, end its sessions, delete the row (its history stays)."""
+def close(admin: OrgAdmin, reason: str) -> None:
+    """Close the account, end its sessions, delete the row (its history stays, with the reason)."""
     RoleAccount.objects.filter(pk=admin.account_id).update(status=AccountStatus.CLOSED)
     end_sessions([admin])
+    admin._change_reason = reason
     admin.delete()
 
 
@@ -169,3 +170,5 @@ def _to(admin: OrgAdmin, old: str, new: str, otherwise: str) -> None:
     """From one state to the other, once."""
     if not RoleAccount.objects.filter(pk=admin.account_id, status=old).update(status=new):
         raise Refused(otherwise)
+    admin._change_reason = "停用" if new == AccountStatus.SUSPENDED else "恢复"
+    admin.save()  # nothing of the row changes: who did it, and when, stands in its history

@@ -64,10 +64,11 @@ def may_grant(granter: Actor, duties: Iterable[str]) -> bool:
 
 def locked_super(organization_id: int) -> OrgAdmin | None:
     """The organisation's super admin, locked until the transaction ends: the key to every change of its admins."""
-    return _locked().filter(organization=organization_id, is_super=True).first()
+    return locked_admins().filter(organization=organization_id, is_super=True).first()
 
 
-def _locked():
+def locked_admins():
+    """Admins whose rows stay locked until the transaction ends."""
     return OrgAdmin.objects.select_for_update(of=("self",), no_key=True).select_related("account", "user")
 
 
@@ -136,9 +137,10 @@ def assign(admin_id: int, role_id: int, *, by: Actor) -> OrgAdmin:
     admin = other_admin(admin_id, by)
     role = grantable_role(role_id, by)
     if admin.role_id != role.pk or admin.duties != role.duties:
-        admin.role, admin.duties = role, role.duties
-        admin.save()
         end_sessions([admin])
+        admin.role, admin.duties = role, role.duties
+        admin._change_reason = "更改角色"
+        admin.save()
         admin_notices.role_changed(admin)
     return admin
 
@@ -155,7 +157,7 @@ def grantable_role(role_id: int, by: Actor) -> AdminRole:
 
 def other_admin(admin_id: int, by: Actor) -> OrgAdmin:
     """An admin of `by`'s organisation who is neither its super admin nor `by`, locked. Raises Refused."""
-    admin = _locked().filter(organization=by.organization, pk=admin_id).first()
+    admin = locked_admins().filter(organization=by.organization, pk=admin_id).first()
     if admin is None:
         raise Refused("这位管理员已被移除。")
     if admin.is_super or admin.user_id == by.user.pk:
@@ -170,7 +172,10 @@ def is_name_taken(name: str, by: Actor, role_id: int | None) -> bool:
 
 
 def end_sessions(admins: Iterable[OrgAdmin]) -> None:
-    """Rights changed: open sessions of these admins end, and decisions under way are refused."""
+    """Rights change: open sessions of these admins end, and decisions under way are refused.
+
+    Called before the rights are written: it waits for a decision under way, so that the history's times are in order.
+    """
     RoleAccount.objects.filter(pk__in=[admin.account_id for admin in admins]).end_sessions()
 
 
@@ -191,12 +196,12 @@ def load_ready_made() -> tuple[int, int, int]:
 
 
 def _hand_on(role: AdminRole, holders: list[OrgAdmin]) -> None:
+    end_sessions(holders)
     for holder in holders:
         holder.duties = role.duties
         holder.role = role
         admin_notices.role_changed(holder)
-    bulk_update_with_history(holders, OrgAdmin, ["duties"])
-    end_sessions(holders)
+    bulk_update_with_history(holders, OrgAdmin, ["duties"], default_change_reason="修改角色")
 
 
 def _own_role(role_id: int, by: Actor) -> AdminRole:
@@ -209,4 +214,6 @@ def _own_role(role_id: int, by: Actor) -> AdminRole:
 def _in_order(duties: Iterable[str]) -> list[str]:
     """As Duty lists them; what is no duty stays at the end, for may_grant to refuse."""
     given = dict.fromkeys(duties)
-    return [duty for duty in Duty.values if duty in given] + [duty for duty in given if duty not in Duty.values]
+    return [duty for duty in Duty.values if duty in given] + [
+        duty for duty in given if duty not in Duty.values
+    ]

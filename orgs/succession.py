@@ -14,7 +14,7 @@ from accounts.refused import Refused
 from orgs import admin_notices
 from orgs.actor import Actor
 from orgs.appointment import close
-from orgs.granting import end_sessions, held, locked_super, other_admin
+from orgs.granting import end_sessions, held, locked_admins, locked_super, other_admin
 from orgs.models import OrgAdmin, SuperSwap, SwapState
 
 GONE = "这次更换已经撤销或已经办结，您不用再处理。"
@@ -37,9 +37,7 @@ def offer(admin_id: int, *, by: Actor) -> SuperSwap:
         raise Refused("所选管理员已停用，请先恢复，或另选一位。")
     if SuperSwap.objects.pending().filter(organization=by.organization).exists():
         raise Refused("已有一次更换在等待接任人接受，撤销后才能另选接任人。")
-    swap = SuperSwap.objects.create(
-        organization=by.organization, outgoing=by.user, successor=successor.user
-    )
+    swap = SuperSwap.objects.create(organization=by.organization, outgoing=by.user, successor=successor.user)
     admin_notices.swap_offered(swap)
     return swap
 
@@ -48,7 +46,9 @@ def offer(admin_id: int, *, by: Actor) -> SuperSwap:
 def cancel(*, by: Actor) -> None:
     """Take the pending offer of `by`'s organisation back. Raises Refused when it was answered meanwhile."""
     by = held(by)
-    swap = SuperSwap.objects.pending().filter(organization=by.organization).select_related("successor").first()
+    swap = (
+        SuperSwap.objects.pending().filter(organization=by.organization).select_related("successor").first()
+    )
     if swap is None:
         raise Refused(GONE)
     _close(swap, SwapState.CANCELLED)
@@ -59,10 +59,11 @@ def cancel(*, by: Actor) -> None:
 def accept(swap_id: int, *, by: Actor) -> OrgAdmin:
     """The successor takes over: the only moment at which rights change. Raises Refused."""
     swap, outgoing, successor = _answered(swap_id, by)
-    close(outgoing)
-    successor.is_super, successor.role, successor.duties = True, None, []
-    successor.save()
+    close(outgoing, "更换超级管理员")
     end_sessions([successor])
+    successor.is_super, successor.role, successor.duties = True, None, []
+    successor._change_reason = "接任超级管理员"
+    successor.save()
     _close(swap, SwapState.ACCEPTED)
     admin_notices.swap_accepted(swap)
     return successor
@@ -82,12 +83,7 @@ def _answered(swap_id: int, by: Actor) -> tuple[SuperSwap, OrgAdmin, OrgAdmin]:
     swap = SuperSwap.objects.waiting_for(by.user).filter(pk=swap_id, organization=by.organization).first()
     if swap is None or outgoing is None or outgoing.user_id != swap.outgoing_id:
         raise Refused(GONE)
-    successor = (
-        OrgAdmin.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("account", "user")
-        .filter(organization=by.organization, user=by.user, account=by.account)
-        .first()
-    )
+    successor = locked_admins().filter(organization=by.organization, account=by.account).first()
     if successor is None or successor.account.status != AccountStatus.ACTIVE:
         raise Refused(GONE)
     return swap, outgoing, successor

@@ -117,6 +117,14 @@ BUREAU = [
     FIGURES,
     SETTINGS,
 ]
+OPERATOR = [
+    HOME,
+    WAITING,
+    ACCOUNTS,
+    FIGURES,
+    Entry("基础数据", "admin:index", to=lambda actor: actor.user.is_staff),
+    SETTINGS,
+]
 FOOTER = [
     ("网站声明", "desk:statement"),
     ("个人信息保护", "registration:privacy"),
@@ -152,7 +160,7 @@ def menu_of(actor: Actor) -> list[Entry]:
     if actor.practitioner:
         entries = PRACTITIONER
     else:
-        entries = BUREAU if actor.organization.kind in (Kind.BUREAU, Kind.OPERATOR) else ADMIN
+        entries = {Kind.BUREAU: BUREAU, Kind.OPERATOR: OPERATOR}.get(actor.organization.kind, ADMIN)
     found = []
     for entry in entries:
         if entry.under:

@@ -185,6 +185,9 @@ def of_bureau(actor: Actor) -> dict:
     children = _children(bureau, late, year)
     people, complete = sum(one["people"] for one in children), sum(one["met"] for one in children)
     may_look_up = actor.can(Duty.PEOPLE)
+    rows = (
+        list(inbox.awaiting_rows(actor).order_by(*inbox.ORDER)[:FIRST_ROWS]) if any(waiting.values()) else []
+    )
     labels = {Duty.HOURS: "待审验学时", Duty.REGISTRATIONS: "待审核注册"}
     tiles = [
         {
@@ -216,6 +219,8 @@ def of_bureau(actor: Actor) -> dict:
         "sentence": _pool(waiting, own_late),
         "waiting": waiting,
         "tiles": tiles,
+        "rows": inbox.shown_rows(rows),
+        "more": sum(waiting.values()) > len(rows),
         "troubled": troubled[:TROUBLED],
         "troubled_more": len(troubled) - TROUBLED,
         "children": children,

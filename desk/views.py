@@ -74,7 +74,9 @@ def people(request: HttpRequest) -> HttpResponse:
 def _people(request: HttpRequest, form: PeopleSearch, name: str, last_four: str) -> HttpResponse:
     actor = request.actor
     unmet = request.GET.get("unmet") == "1"
-    page = keyset.page(looking_up.found(actor, name, last_four, unmet), looking_up.ORDER, request.GET)
+    page = keyset.Page([])  # what was asked for could not be read: everybody would be no answer to it
+    if not form.errors:
+        page = keyset.page(looking_up.found(actor, name, last_four, unmet), looking_up.ORDER, request.GET)
     context = {
         "form": form,
         "page": page,

@@ -92,7 +92,9 @@ def _detail(request, application_id, *, approve_form=None, reject_form=None, sta
     step = Step.objects.awaiting(actor).filter(application=application).select_related("on_behalf_of").first()
     mine = actor.speaks_for(application.subject)
     closed_badly = application.state in (State.REJECTED, State.WITHDRAWN)
+    wrong = next((form for form in (approve_form, reject_form) if form is not None and form.errors), None)
     context = {
+        "form": wrong,  # its errors go to the top of the page and into the title
         "application": application,
         "flow": flow,
         "payload": payload,

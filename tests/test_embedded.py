@@ -130,9 +130,11 @@ def test_leaving_waits_until_the_server_has_stopped(use, tmp_path):
     client = use()
     keeper = keeper_of(tmp_path)
     os.kill(keeper, signal.SIGSTOP)
-    with pytest.raises(subprocess.TimeoutExpired):
-        client.process.communicate("\n", timeout=1)
-    os.kill(keeper, signal.SIGCONT)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            client.process.communicate("\n", timeout=1)
+    finally:
+        os.kill(keeper, signal.SIGCONT)
     client.process.wait(20)
     assert running(tmp_path, "postgres") + running(tmp_path, "embedded.py keep") == []
 

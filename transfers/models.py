@@ -76,7 +76,7 @@ class Release(models.Model):
     `token` comes with the form, so that a second click finds the first one's record instead of filing again.
     """
 
-    token = models.CharField(max_length=32, unique=True)
+    token = models.CharField(max_length=32)
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="+", verbose_name="原单位")
     new_employer = models.ForeignKey(Organization, models.PROTECT, related_name="+", verbose_name="新单位")
     reason = models.CharField("调转原因", max_length=200)
@@ -87,6 +87,7 @@ class Release(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "人员调出"
+        constraints = [models.UniqueConstraint(fields=["organization", "token"], name="release_filed_once")]
 
     def __str__(self) -> str:
         return f"{self.organization} → {self.new_employer} {self.at:%Y-%m-%d}"

@@ -36,7 +36,7 @@ def pick_rows(rows):
         "",
         _PICK,
         (
-            (pk, name, number, format_html(" checked") if ticked else "", name, number, title)
+            (pk, name, number, " checked" if ticked else "", name, number, title)
             for pk, ticked, name, number, title in rows
         ),
     )

@@ -18,6 +18,7 @@ from desk import people as looking_up
 from desk.forms import PeopleSearch
 from orgs.doors import for_admins_with
 from orgs.models import Duty, Kind, Practitioner
+from transfers.releasing import releasable
 from workflow import inbox, keyset
 from workflow.models import Application
 from workflow.told import told
@@ -102,6 +103,8 @@ def person(request: HttpRequest, practitioner_id: int) -> HttpResponse:
         "person": one,
         "standing": standing_of(one),
         "may_reset": looking_up.resettable_by(request.actor).filter(pk=one.pk).exists(),
+        "may_release": request.actor.can(Duty.TRANSFERS)
+        and releasable(request.actor).filter(pk=one.pk).exists(),
         "matters": inbox.matters(matters),
     }
     return render(request, "desk/person.html", context)

@@ -171,6 +171,16 @@ def test_the_person_page_shows_hours_and_masks_the_number(town):
     assert person.user.mobile.as_national.replace(" ", "") not in page.replace(" ", "")
 
 
+def test_the_person_page_leads_to_the_release_with_the_person_chosen(town):
+    unit = town.employer()
+    person = town.practitioner(at=unit, user=town.user("甲晓妮"))
+    client = town.login(unit)
+    link = f"/moves/release/?person={person.pk}"
+    assert f'href="{link}"' in words(client.get(f"/people/{person.pk}/"))
+    assert client.get(link).status_code == 200
+    assert "/moves/release/?" not in words(town.login(town.bureau).get(f"/people/{person.pk}/"))
+
+
 @pytest.mark.parametrize("path", ["/people/{}/", "/people/{}/reset-password/"])
 def test_a_foreign_person_answers_like_a_missing_one(town, path):
     client = town.login(town.employer())

@@ -97,6 +97,7 @@ class RegistrationForm(forms.Form):
         label="证件类型",
         choices=IdKind.choices,
         initial=IdKind.RESIDENT,
+        help_text="用护照的，号码写成“国家三位代码/护照号码”，例如 USA/123456789。",
         widget=forms.Select(attrs={"class": "w-m"}),
         error_messages={"invalid_choice": "请选择列表中的证件类型。", "required": "请选择证件类型。"},
     )

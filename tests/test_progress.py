@@ -115,6 +115,9 @@ def test_the_receipt_and_the_end_of_the_mobile_open_one_registration_without_its
     page = browser.get(QUERY).content.decode()
     assert "单位选错了" in page
     assert "修改后重新注册" not in page
+    page = browser.get(f"/register/done/{application.pk}/").content.decode()
+    assert "已驳回" in page
+    assert "13800000000" not in page
     assert browser.post("/register/progress/again/", {"application": application.pk}).url == QUERY
 
 

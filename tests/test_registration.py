@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts.id_number import IdNumber
 from accounts.models import AccountStatus, Role, RoleAccount, User
+from orgs import uscc
 from orgs.models import OrgAdmin, Organization, Practitioner, Status
 from registration.models import EmployerRegistration, PractitionerRegistration
 from tests import registering
@@ -134,7 +135,6 @@ def test_a_unit_that_does_not_exist_is_a_sentence(town, client, chosen):
 
 def test_a_unit_admin_registers_as_practitioner_with_the_box_ticked(town, employer):
     account = town.super_admin(employer)
-    second = town.admin(employer)
     number = account.user.id_number.reveal()
     application = register(
         "practitioner",
@@ -151,11 +151,71 @@ def test_a_unit_admin_registers_as_practitioner_with_the_box_ticked(town, employ
     assert {one.role for one in account.user.accounts.all()} == {"employer", "practitioner"}
     said = PractitionerRegistration.objects.get(pk=application.pk)
     assert (said.person_name, said.wrote_person) == (account.user.name, False)
-    step = application.steps.get()
-    assert (
-        step.approver != employer or second.org_admin.is_super is False
-    )  # never signs alone: see the engine
     assert User.objects.get(pk=account.user.pk).check_password(makers.PASSWORD)
+
+
+def test_nobody_reviews_their_own_registration_and_the_form_says_who_does(town, employer):
+    """Decision 8: the unit's only admin is the person concerned, so the superior signs; a second admin may."""
+    browser = town.login(employer)
+    page = browser.get(address("form", "practitioner", "staff", employer)).content.decode()
+    assert "测试中心没有其他管理员可以审核，由上级代为审核。" in page
+    assert town.bureau.phone in page
+    town.admin(employer, duties=["registrations"])
+    page = browser.get(address("form", "practitioner", "staff", employer)).content.decode()
+    assert "代为审核" not in page
+
+
+def test_what_the_ticked_box_does_not_ask_for_does_not_count(town, employer):
+    number = town.super_admin(employer).user.id_number.reveal()
+    answer = fill_in(
+        "practitioner",
+        "staff",
+        town.employer(),
+        known="on",
+        id_number=number,
+        password=makers.PASSWORD,
+        name="12",
+        mobile="not a number",
+        email="x",
+        password2="y",
+    )
+    assert answer.status_code == 302, errors(answer)
+
+
+def test_a_practitioner_who_is_logged_in_is_told_at_once(town, employer):
+    browser = town.login(town.practitioner(employer))
+    page = browser.get(address("form", "practitioner", "staff", employer)).content.decode()
+    assert "您已注册专业技术人员，无需重新注册，请直接登录。" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [
+        ("hmt-residence", "810000190307150021"),
+        ("foreign-2023", "937840190107150025"),
+        ("passport", "usa/123456789"),
+        ("taiwan-travel", "12345678"),
+        ("resident", "37092119011111003x"),
+    ],
+)
+def test_other_documents_are_accounts_too(town, employer, kind, number):
+    application = register("practitioner", "staff", employer, id_kind=kind, id_number=number)
+    approve(town, application)
+    login = {"role": "practitioner", "id_number": number, "password": PASSWORD}
+    assert Client().post("/login/", login).status_code == 302
+
+
+def test_the_reviewer_sees_what_was_said_and_what_is_doubtful(town):
+    town.employer(name="测试医院", uscc=registering.a_code())
+    code = registering.a_code()
+    odd = code[:16] + ("1" if code[16] != "1" else "2")
+    odd += uscc.outer_check(odd)
+    application = register("employer", "backstop", town.bureau, unit_name="测试医院", uscc=odd)
+    page = town.login(town.bureau).get(f"/applications/{application.pk}/").content.decode()
+    assert "平台上已有同名的机构，请核对是否重复注册。" in page
+    assert "组织机构代码）的校验码不符" in page
+    assert "同级人社部门名称" in page
+    assert "certificate.png" in page
 
 
 def test_without_the_tick_a_known_person_is_told_to_tick(town, employer):

@@ -126,7 +126,7 @@ class ReleaseForm(TransferForm):
     def clean(self):
         cleaned = super().clean()
         if not self.people:
-            self.add_error(None, format_html('<a href="{}">请勾选要调出的人员。</a>', "#people"))
+            self.add_error(None, format_html('<a href="{}">请勾选要调出的人员</a>', "#people"))
         if len(self.people) > MOST:
             self.add_error(None, f"一次最多调出 {MOST} 人，请分几次办理。")
         return cleaned

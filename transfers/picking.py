@@ -12,7 +12,7 @@ from django.http import QueryDict
 from workflow import keyset
 from workflow.wording import masked_name
 
-MOST = 1000  # in one action: some ten seconds of work
+MOST = 500  # in one action: five seconds of work, on a busy machine ten
 
 
 @dataclass

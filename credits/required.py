@@ -32,9 +32,19 @@ def required_of(practitioner: Practitioner, years: Iterable[int]) -> dict[int, R
 
     A year before the first dated rule asks for nothing.
     """
-    above = [int(part) for part in practitioner.path.strip("/").split("/") if part]
+    above = _above(practitioner.path)
     rows = list(Requirement.objects.filter(Q(bureau__isnull=True) | Q(bureau__in=above)))
     return {year: _required(rows, above, year) for year in years}
+
+
+def required_at(path: str, rows: list[Requirement], year: int) -> Required:
+    """The same for a place in the tree, out of requirements that the caller has loaded: no query."""
+    above = _above(path)
+    return _required([row for row in rows if row.bureau_id is None or row.bureau_id in above], above, year)
+
+
+def _above(path: str) -> list[int]:
+    return [int(part) for part in path.strip("/").split("/") if part]
 
 
 def _required(rows: list[Requirement], above: list[int], year: int) -> Required:

@@ -19,7 +19,7 @@ from credits.standing import standing_of
 from credits.years import current_year, today
 from desk import met
 from orgs.actor import Actor
-from orgs.models import Duty, Kind, OrgAdmin, Organization, Practitioner
+from orgs.models import Duty, Kind, OrgAdmin, Organization, Practitioner, SuperSwap
 from workflow import inbox
 from workflow.flow import flow_of
 from workflow.models import Application, State, Step, StepState
@@ -43,6 +43,22 @@ def of_nobody() -> dict:
         "rule": "，其中".join(filter(None, [rule, "、".join(parts)])) + "。" if rule else "",
         "basis": required.basis,
     }
+
+
+# --- everybody -------------------------------------------------------------------------------------
+
+
+def offered_to(actor: Actor) -> list[dict]:
+    """Organisations whose super admin asks this person to take over (F-74): to-do rows."""
+    swaps = SuperSwap.objects.waiting_for(actor.user)
+    return [
+        {
+            "url": reverse("orgs:answer_succession", args=[swap.pk]),
+            "title": f"接任{swap.organization.name}的超级管理员",
+            "tag": ("next", "请答复"),
+        }
+        for swap in swaps
+    ]
 
 
 # --- practitioner ----------------------------------------------------------------------------------
@@ -106,8 +122,9 @@ def _helper(practitioner: Practitioner) -> dict:
 def of_organization(actor: Actor) -> dict:
     """What waits, the numbers of the own subtree, and what the organisation itself waits for."""
     unit = actor.organization
-    waiting = inbox.waiting_count(actor)
-    rows = list(inbox.awaiting_rows(actor).order_by(*inbox.ORDER)[:FIRST_ROWS])
+    # One query for the rows and their capped count.
+    rows = list(inbox.awaiting_rows(actor).order_by(*inbox.ORDER)[: inbox.MOST + 1])
+    waiting, rows = len(rows), rows[:FIRST_ROWS]
     year = current_year()
     people, complete = met.people_and_met(unit, year)
     may_look_up = actor.can(Duty.PEOPLE)

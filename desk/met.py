@@ -7,8 +7,8 @@ authority and a bureau of ordinary size; a province's dashboard needs rolled-up 
 from django.db.models import Case, Count, F, FilteredRelation, Q, QuerySet, Value, When
 
 from credits.models import Requirement, Subject
-from credits.required import Required, required_of
-from orgs.models import Kind, Organization, Practitioner
+from credits.required import Required, required_at
+from orgs.models import Organization, Practitioner
 
 
 def people_and_met(unit: Organization, year: int) -> tuple[int, int]:
@@ -44,25 +44,21 @@ def _people(unit: Organization, year: int) -> QuerySet:
 
 
 def _has_met(unit: Organization, year: int) -> Case:
-    """Whether a person's hours are enough, by the rules of the nearest bureau that has its own."""
+    """Whether a person's hours are enough, by the rules of the nearest bureau that has its own. One query."""
+    rules = list(
+        Requirement.objects.filter(
+            Q(bureau__isnull=True) | Q(bureau__in=unit.ancestor_ids) | Q(bureau__path__startswith=unit.path)
+        ).select_related("bureau")
+    )
+    below = {rule.bureau for rule in rules if rule.bureau and len(rule.bureau.path) > len(unit.path)}
     whens = []
-    for bureau in _own_rules_below(unit):
-        below = Q(path__startswith=bureau.path)
-        whens += [When(below & _enough(_required(bureau, year)), then=True), When(below, then=False)]
-    return Case(*whens, When(_enough(_required(unit, year)), then=True), default=Value(False))
-
-
-def _own_rules_below(unit: Organization) -> list[Organization]:
-    """Bureaus in the subtree with requirements of their own, the deepest first."""
-    if unit.kind not in (Kind.BUREAU, Kind.OPERATOR):
-        return []
-    own = Requirement.objects.filter(bureau__path__startswith=unit.path).exclude(bureau=unit.pk)
-    found = Organization.objects.filter(pk__in=own.values("bureau"))
-    return sorted(found, key=lambda bureau: -len(bureau.path))
-
-
-def _required(unit: Organization, year: int) -> Required:
-    return required_of(unit, [year])[year]
+    for bureau in sorted(below, key=lambda one: -len(one.path)):  # the nearest, hence deepest, first
+        there = Q(path__startswith=bureau.path)
+        whens += [
+            When(there & _enough(required_at(bureau.path, rules, year)), then=True),
+            When(there, then=False),
+        ]
+    return Case(*whens, When(_enough(required_at(unit.path, rules, year)), then=True), default=Value(False))
 
 
 def _enough(required: Required) -> Q:

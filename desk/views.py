@@ -31,8 +31,10 @@ def home(request: HttpRequest) -> HttpResponse:
     actor = request.actor
     if not actor:
         return render(request, "desk/home_public.html", homes.of_nobody())
+    offered = homes.offered_to(actor)
     if actor.practitioner:
-        return render(request, "desk/home_practitioner.html", homes.of_practitioner(actor))
+        context = homes.of_practitioner(actor)
+        return render(request, "desk/home_practitioner.html", {**context, "offered": offered})
     if actor.organization.kind in (Kind.BUREAU, Kind.OPERATOR):
         context = homes.of_bureau(actor)
         template = "desk/home_bureau.html"
@@ -40,7 +42,9 @@ def home(request: HttpRequest) -> HttpResponse:
         context = homes.of_organization(actor)
         template = "desk/home_organization.html"
     request.waiting = context["waiting"]
-    return render(request, template, {**context, "search": PeopleSearch(auto_id="find_%s")})
+    return render(
+        request, template, {**context, "offered": offered, "search": PeopleSearch(auto_id="find_%s")}
+    )
 
 
 # --- 查询统计 → 专技人员信息查询 -------------------------------------------------------------------

@@ -15,6 +15,7 @@ from config import context
 from credits.models import Requirement, Standing
 from credits.years import current_year
 from desk import faq
+from orgs.models import SuperSwap
 from tests.test_inbox import declare, first_step, words
 from workflow import engine
 from workflow.models import Step
@@ -171,6 +172,20 @@ def test_an_admin_without_the_duty_for_people_gets_no_link_to_them(town):
     unit = town.employer()
     page = words(town.login(town.admin(unit, duties=["hours"])).get("/"))
     assert reverse("desk:people") not in page
+
+
+def test_whoever_is_asked_to_take_over_finds_it_in_every_role(town):
+    unit = town.employer()
+    successor = town.admin(unit, duties=["hours"])
+    person = town.practitioner(at=unit, user=successor.user)
+    swap = SuperSwap.objects.create(
+        organization=unit, outgoing=town.super_admin(unit).user, successor=successor.user
+    )
+    for who in (successor, person):
+        page = words(town.login(who).get("/"))
+        assert f'href="{reverse("orgs:answer_succession", args=[swap.pk])}"' in page
+        assert f"接任{unit.name}的超级管理员" in page
+    assert "接任" not in words(town.login(unit).get("/"))
 
 
 # --- bureau ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from django.utils import timezone
 from phonenumber_field.modelfields import PhoneNumberField
 
 from accounts.id_number import HoldsIdNumber
-from accounts.querysets import RoleAccountQuerySet, UserManager
+from accounts.querysets import MessageQuerySet, RoleAccountQuerySet, UserManager
 
 
 class User(HoldsIdNumber, AbstractBaseUser, PermissionsMixin):
@@ -167,3 +167,43 @@ class OneUseSecret(models.Model):
 
     def __str__(self) -> str:
         return f"{self.organization} {self.at:%Y-%m-%d %H:%M}"
+
+
+class Message(models.Model):
+    """消息: what one person was told, on the page and by mail (screens.md, U15). Written by accounts/outbox.py alone.
+
+    `key` names the occasion, once per person. `url` is a path of ours, "" when there is nothing to open; `account`
+    is the role in which it opens, None when every role may. `mail_failed_at`: the mail server did not take it for
+    three days.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="messages")
+    account = models.ForeignKey(RoleAccount, on_delete=models.SET_NULL, null=True, related_name="+")
+    key = models.CharField(max_length=80)
+    subject = models.CharField("标题", max_length=80)
+    text = models.TextField("内容")
+    url = models.CharField(max_length=200, blank=True)
+    by_mail = models.BooleanField(default=True)
+    created_at = models.DateTimeField("时间", default=timezone.now)
+    read_at = models.DateTimeField("阅读时间", null=True)
+    mailed_at = models.DateTimeField("邮件发出时间", null=True)
+    mail_failed_at = models.DateTimeField("邮件放弃时间", null=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = "消息"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "key"], name="message_once"),
+            models.CheckConstraint(
+                name="message_opens_a_page_of_ours",
+                condition=Q(url="") | (Q(url__startswith="/") & ~Q(url__startswith="//")),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["user", "-id"], name="message_list"),
+            models.Index(fields=["user", "-id"], condition=Q(read_at__isnull=True), name="message_unread"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.created_at:%Y-%m-%d %H:%M} {self.subject}"

@@ -41,3 +41,15 @@ class RoleAccountQuerySet(models.QuerySet):
     def move_to(self, place: str):
         """These roles now belong to another unit: the chooser shows it, and old sessions end."""
         return self.update(place=place, epoch=models.F("epoch") + 1)
+
+
+class MessageQuerySet(models.QuerySet):
+    def of(self, user):
+        """What this person was told, whatever role they are logged in with."""
+        return self.filter(user=user)
+
+    def unread(self):
+        return self.filter(read_at=None)
+
+    def newest_first(self):
+        return self.order_by("-pk")

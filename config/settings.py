@@ -1,11 +1,12 @@
 """Settings of the platform. Everything that differs between machines comes from the environment (see README)."""
 
 import os
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dj_database_url
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from config.keys import load_keys
 
@@ -29,6 +30,8 @@ SITE = {
     "phone": os.environ.get("CPE_PHONE", "0531-00000000"),
     "hours": os.environ.get("CPE_PHONE_HOURS", "工作日 8:30–17:30"),
     "email": os.environ.get("CPE_EMAIL", "support@example.org"),
+    # Where the platform is reached from outside: links in mails begin with it, without it they are left out.
+    "url": os.environ.get("CPE_URL", "").rstrip("/"),
 }
 # FAQ 7 (F-14, F-15, F-18): titles awarded by evaluation on or after this day count from the day the
 # evaluation was passed, earlier ones from the day of publication.
@@ -42,6 +45,7 @@ FIRST_DECLARABLE_YEAR = 2021
 
 # --- Django --------------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "procrastinate.contrib.django",  # first: the apps below bring its jobs
     "config",
     "accounts",
     "orgs",
@@ -72,7 +76,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.sessions.LimitsMiddleware",
     "orgs.actor.ActorMiddleware",
+    "accounts.second_factor.SecondFactorMiddleware",
     "accounts.kept.KeepPostMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -123,6 +129,10 @@ if not TESTING:
         "options",
         "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
     )
+# The worker (manage.py worker) waits for NOTIFY, which PgBouncer in transaction mode never delivers: then
+# DATABASE_WORKER_URL names the server itself. Only the queue uses it; the jobs' own work goes the common way.
+if os.environ.get("DATABASE_WORKER_URL"):
+    DATABASES["worker"] = DATABASES["default"] | dj_database_url.parse(os.environ["DATABASE_WORKER_URL"])
 
 # --- people --------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -138,12 +148,24 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.password.NotFromIdNumber"},
     {"NAME": "accounts.password.NotFromMobile"},
 ]
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_ENGINE = "accounts.sessions"
+# How long a session may pause and how long it may last (ASVS 7.3); admins and operators have less than practitioners.
+SESSION_IDLE = timedelta(minutes=int(os.environ.get("CPE_SESSION_IDLE_MINUTES", "30")))
+SESSION_LONGEST = timedelta(hours=int(os.environ.get("CPE_SESSION_HOURS", "12")))
+ADMIN_SESSION_IDLE = timedelta(minutes=int(os.environ.get("CPE_ADMIN_SESSION_IDLE_MINUTES", "15")))
+ADMIN_SESSION_LONGEST = timedelta(hours=int(os.environ.get("CPE_ADMIN_SESSION_HOURS", "8")))
+SESSION_COOKIE_AGE = int(max(SESSION_LONGEST, ADMIN_SESSION_LONGEST).total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+# 两步验证: off, optional (who has set it up is asked), required (bureaus, authorities, the platform's staff and super
+# admins must set it up before anything else opens). The issuer is the name under which apps list the code.
+SECOND_FACTOR = os.environ.get("CPE_SECOND_FACTOR", "optional")
+SECOND_FACTOR_ISSUER = os.environ.get("CPE_SECOND_FACTOR_ISSUER", "继续教育平台")
+if SECOND_FACTOR not in ("off", "optional", "required"):
+    raise ImproperlyConfigured("CPE_SECOND_FACTOR is off, optional or required")
 PHONENUMBER_DEFAULT_REGION = "CN"
 PHONENUMBER_DB_FORMAT = "E164"
 PHONENUMBER_DEFAULT_FORMAT = "NATIONAL"
@@ -155,8 +177,12 @@ EMAIL_PORT = int(os.environ.get("CPE_SMTP_PORT", "25"))
 EMAIL_HOST_USER = os.environ.get("CPE_SMTP_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("CPE_SMTP_PASSWORD", "")
 EMAIL_TIMEOUT = 10
+EMAIL_FILE_PATH = DATA_DIR / "mail"  # for the backend that writes files: the demo's
 DEFAULT_FROM_EMAIL = os.environ.get("CPE_MAIL_FROM", "noreply@example.org")
 SMS_SENDER = os.environ.get("CPE_SMS_SENDER", "accounts.sms.ConsoleSender")
+# Mail, SMS and messages of the approval engine are jobs of a queue in the database (accounts/queue.py).
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
+PROCRASTINATE_IMPORT_PATHS = ["accounts.queue", "accounts.outbox", "workflow.announce"]
 
 # --- files ---------------------------------------------------------------------------------------
 STATIC_URL = "static/"

@@ -1,6 +1,8 @@
 """What a person is told, outside the pages, when an admin's right of theirs begins, changes or ends (trust.md §3.8)."""
 
-from accounts import notices
+from datetime import timedelta
+
+from accounts import notices, outbox
 from accounts.masked import masked_name
 from accounts.models import User
 from orgs.models import OrgAdmin, SuperSwap
@@ -27,7 +29,9 @@ def invited(admin: OrgAdmin, link: str) -> None:
         "链接过期后，可在登录页点“忘记登录密码？”设置。账号是您的身份证号。"
     )
     short = f"{what}请打开平台登录页，点“忘记登录密码？”，用本手机号设置密码。账号是您的身份证号。"
-    _tell(admin.user, "请设置登录密码", text, short)
+    # Sealed and on no page: whoever opens the link sets the password.
+    outbox.letter(admin.user, "请设置登录密码", text, lasts=timedelta(days=3))
+    outbox.text_message(admin.user, short)
 
 
 def role_changed(admin: OrgAdmin) -> None:
@@ -80,5 +84,4 @@ def swap_cancelled(swap: SuperSwap) -> None:
 
 
 def _tell(user: User, subject: str, text: str, short: str) -> None:
-    notices.mail(user, subject, text)
-    notices.text_message(user, short)
+    notices.tell(user, subject, text, short)

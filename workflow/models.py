@@ -171,6 +171,25 @@ class Event(models.Model):
         return f"{self.get_verb_display()} {self.at}"
 
 
+class Reminder(models.Model):
+    """催办: the applicant asked the approvers to get on with it, at most once a day (workflow/reminders.py)."""
+
+    application = models.ForeignKey(Application, models.PROTECT, related_name="reminders")
+    user = models.ForeignKey(User, models.PROTECT, related_name="+")
+    day = models.DateField("日期")
+    at = models.DateTimeField("时间", default=timezone.now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "催办"
+        constraints = [
+            models.UniqueConstraint(fields=["application", "day"], name="reminder_once_a_day"),
+        ]
+        indexes = [models.Index(fields=["day"], name="reminder_day")]
+
+    def __str__(self) -> str:
+        return f"{self.application_id} {self.day}"
+
+
 class Payload(models.Model):
     """What a kind of application asks for: one typed row beside its Application. Subclassed by the apps above."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import connection
+from django.db.models import Max
 from django.utils import timezone
 
 from orgs.models import Organization
@@ -30,6 +31,7 @@ class Line:
     contact: str = ""
     comment: str = ""
     note: str = ""
+    reminded: str = ""
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Slip:
 
 
 def slip_of(application: Application) -> Slip:
-    """The whole slip of one application: at most four queries, whatever the number of steps."""
+    """The whole slip of one application: few queries, whatever its length."""
     steps = list(application.steps.select_related("approver", "on_behalf_of", "decided_by"))
     events = list(application.events.select_related("user"))
     first = Line(
@@ -53,8 +55,16 @@ def slip_of(application: Application) -> Slip:
         at=shown_time(application.submitted_at),
     )
     lines = [first]
+    reminded = (
+        application.reminders.aggregate(last=Max("day"))["last"]
+        if application.state == State.PENDING
+        else None
+    )
     for step in steps:
         lines.append(_line(step, application.kind))
+        # A reminder of the step before says nothing about this one.
+        if lines[-1].state == "now" and reminded and reminded >= timezone.localdate(step.opened_at):
+            lines[-1].reminded = reminded.isoformat()
     if application.state == State.WITHDRAWN:
         event = next((one for one in reversed(events) if one.verb == "withdraw"), None)
         lines = [line for line in lines if line.state not in ("closed",)]

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.kept import form_data
 from orgs.doors import for_admins, for_any_role
 from orgs.models import Duty, Kind
-from workflow import engine, inbox, keyset
+from workflow import engine, inbox, keyset, reminders
 from workflow.flow import flow_of, payload_of
 from workflow.forms import ApproveForm, InboxFilter, RejectForm
 from workflow.models import Application, Attachment, State, Step
@@ -105,6 +105,7 @@ def _detail(request, application_id, *, approve_form=None, reject_form=None, sta
         "step": step,
         "approve_form": approve_form or ApproveForm(auto_id="approve_%s"),
         "reject_form": reject_form or RejectForm(auto_id="reject_%s", duty=flow.duty),
+        "may_remind": reminders.is_due(slip) and reminders.may_remind(application, actor),
         "may_withdraw": application.state == State.PENDING and engine.may_withdraw(application, actor),
         "again_url": flow.again_url(payload) if mine and closed_badly else "",
         "again": {Duty.REGISTRATIONS: "重新注册", Duty.HOURS: "重新申报"}.get(flow.duty, "重新申请"),
@@ -215,6 +216,16 @@ def withdraw(request: HttpRequest, application_id: int) -> HttpResponse:
     if application.state != State.PENDING:
         return redirect("workflow:detail", application.pk)
     return render(request, "workflow/withdraw.html", {"application": application})
+
+
+@require_http_methods(["POST"])
+@for_any_role
+def remind(request: HttpRequest, application_id: int) -> HttpResponse:
+    """催办: asks those who have the application now to get on with it, once a day."""
+    application = _visible(request, application_id)
+    with told(request, "已催办，审核单位的管理员会收到消息和邮件。"):
+        reminders.remind(application, by=request.actor)
+    return redirect("workflow:detail", application.pk)
 
 
 OPENS = (*PICTURES, "application/pdf")

@@ -88,8 +88,8 @@ def hold_right(actor: Actor) -> None:
     """Until the transaction ends nobody takes this admin's right away; Refused when somebody just did.
 
     The actor was read when the request began. Every change of an admin's right moves the account's epoch on, so the
-    row locked here with its old epoch is the right itself. To be called after the subject's lock, because effects of
-    applications lock accounts last. Practitioners and people under registration pass: their own row is the subject.
+    row locked here with its old epoch is the right itself. The engine calls it before it locks a subject, in every
+    verb: one order for all. Practitioners and people under registration pass: their own row is the subject.
     """
     if actor.organization is None or actor.account.status != AccountStatus.ACTIVE:
         return

@@ -1,5 +1,8 @@
 """The approval engine: order, parallel steps, one winner, nobody in their own matter. Kinds used: the two moves."""
 
+import contextlib
+import threading
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, connection, transaction
@@ -321,8 +324,6 @@ def test_crossed_superior_changes_form_no_ring(town):
 @pytest.mark.django_db(transaction=True)
 def test_crossed_superior_changes_without_the_tree_lock_form_a_ring(town, monkeypatch):
     """The control for the test above: with a check that both pass before either writes, the ring is there."""
-    import threading
-
     from orgs import tree
 
     top = town.authority()
@@ -354,3 +355,47 @@ def test_two_transfers_of_one_person_at_once(town):
     )
     assert outcomes == ["Refused", "ok"]
     assert Application.objects.about(person).pending().count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_filing_and_deciding_take_their_locks_in_one_order(town, monkeypatch):
+    """One admin in two tabs: releases somebody and rejects that person's transfer at the same moment."""
+    old, new = town.employer(), town.employer()
+    person, other = town.practitioner(at=old), town.practitioner(at=old)
+    step = step_of(transfer(town, person, new), "原单位审核")
+    both_hold = threading.Barrier(2)
+    honest = engine.hold_right
+
+    def hold_and_wait(actor):
+        honest(actor)
+        # In one order the second never gets here before the first is done: the wait runs out.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_hold.wait(timeout=0.5)
+
+    monkeypatch.setattr(engine, "hold_right", hold_and_wait)
+    outcomes = at_once(
+        lambda: transfer(town, other, new, by=old),
+        lambda: engine.reject(step.pk, by=town.actor(old), comment="不符"),
+    )
+    assert outcomes == ["ok", "ok"]
+    assert both_hold.broken
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("again", "expected"), [(True, ["ok", "ok"]), (False, ["OperationalError", "ok"])])
+def test_a_broken_deadlock_is_tried_again(town, again, expected):
+    """And the control: without the second try one of the two clicks fails."""
+    one, two = town.employer(), town.employer()
+    both_hold = threading.Barrier(2)
+
+    def crossed(first, second):
+        @transaction.atomic
+        def verb():
+            engine.lock(first)
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both_hold.wait(timeout=5)
+            engine.lock(second)
+
+        return engine._tried_again(verb) if again else verb
+
+    assert at_once(crossed(one, two), crossed(two, one)) == expected

@@ -1,12 +1,17 @@
 """The one approval engine: submit, approve, reject, withdraw.
 
-The only module that writes Application, Step or Event. Locks go from application to subject; `submit` locks a
-subject and never an existing application, so that the last approval and a new submission cannot deadlock.
+The only module that writes Application, Step or Event. Locks go from the application to the right of who acts, then to
+the subject, then to what the effect changes; `submit` locks no existing application, so that the last approval and
+a new submission cannot wait for each other. Where two effects meet all the same, the database ends one of them and
+the verb is tried again.
 """
 
+from functools import wraps
+
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
+from psycopg.errors import DeadlockDetected
 
 from orgs.actor import Actor, hold_right
 from orgs.models import Organization, Practitioner
@@ -18,6 +23,23 @@ from workflow.wording import masked_name, shown_time
 Verb = Event.Verb
 
 
+def _tried_again(verb):
+    """Repeat a verb that the database ended to break a deadlock; at most three times, never inside a transaction."""
+
+    @wraps(verb)
+    def trying(*args, **kwargs):
+        for _ in range(2):
+            try:
+                return verb(*args, **kwargs)
+            except OperationalError as error:
+                if not isinstance(error.__cause__, DeadlockDetected) or connection.in_atomic_block:
+                    raise
+        return verb(*args, **kwargs)
+
+    return trying
+
+
+@_tried_again
 @transaction.atomic
 def submit(kind: str, payload: Payload, *, by: Actor) -> Application:
     """File an application; its route is frozen here.
@@ -26,8 +48,8 @@ def submit(kind: str, payload: Payload, *, by: Actor) -> Application:
     kind's precondition fails or another application of this kind is pending.
     """
     flow = flow_of(kind)
-    subject = lock(flow.subject(payload))
     hold_right(by)
+    subject = lock(flow.subject(payload))
     if not by.speaks_for(subject):
         raise PermissionDenied
     _check_alone(flow, subject)
@@ -68,10 +90,12 @@ def reject(step_id: int, *, by: Actor, comment: str) -> Application:
     return _decide(step_id, StepState.REJECTED, by, comment.strip())
 
 
+@_tried_again
 @transaction.atomic
 def withdraw(application_id: int, *, by: Actor) -> Application:
     """Take a pending application back (F-48, F-59): who filed it, or for an organisation any of its admins."""
     application = lock(Application(pk=application_id))
+    hold_right(by)
     flow = flow_of(application)
     if not may_withdraw(application, by):
         raise PermissionDenied
@@ -79,7 +103,6 @@ def withdraw(application_id: int, *, by: Actor) -> Application:
         raise AlreadyDecided(_who_was_first(application))
     _record(application, None, Verb.WITHDRAW, by)
     _close(application, flow, State.WITHDRAWN)
-    hold_right(by)
     return application
 
 
@@ -109,6 +132,7 @@ _WITH = {
 }
 
 
+@_tried_again
 @transaction.atomic
 def _decide(step_id: int, verdict: str, by: Actor, comment: str) -> Application:
     application = _locked(Application).get(steps=step_id)

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from django.urls import reverse
+
 from accounts import notices, outbox
 from accounts.masked import masked_name
 from accounts.models import User
@@ -59,10 +61,12 @@ def swap_offered(swap: SuperSwap) -> None:
     """To both: a stranger at the super admin's desk must not go unnoticed."""
     place = swap.organization.name
     what = f"{place}的超级管理员请您接任。请登录后在首页接受或不接受。"
-    _tell(swap.successor, "请确认是否接任超级管理员", what, what)
+    answer = reverse("orgs:answer_succession", args=[swap.pk])
+    _tell(swap.successor, "请确认是否接任超级管理员", what, what, answer)
     own = f"您已提出由{masked_name(swap.successor.name)}接任{place}的超级管理员，对方接受后，您的管理员身份即注销。"
     strange = "如果不是您本人操作，请立即登录撤销，并修改密码。"
-    _tell(swap.outgoing, "已提出更换超级管理员", f"{own}\n{strange}", f"{own}{strange}")
+    text = f"{own}\n{strange}"
+    _tell(swap.outgoing, "已提出更换超级管理员", text, f"{own}{strange}", reverse("orgs:succession"))
 
 
 def swap_accepted(swap: SuperSwap) -> None:
@@ -83,5 +87,5 @@ def swap_cancelled(swap: SuperSwap) -> None:
     _tell(swap.successor, "接任事项已撤销", what, what)
 
 
-def _tell(user: User, subject: str, text: str, short: str) -> None:
-    notices.tell(user, subject, text, short)
+def _tell(user: User, subject: str, text: str, short: str, url: str = "") -> None:
+    notices.tell(user, subject, text, short, url=url)

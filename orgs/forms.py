@@ -1,6 +1,7 @@
 """What the pages of 本级机构管理 ask for."""
 
 from django import forms
+from django.utils.html import format_html
 
 from accounts.forms import PasswordField
 from accounts.id_number import IdNumberField
@@ -25,7 +26,7 @@ class RoleChoice(forms.ModelChoiceField):
         )
 
     def label_from_instance(self, role: AdminRole) -> str:
-        return f"{role.name}：{'；'.join(in_words(role.duties))}"
+        return format_html("<strong>{}</strong><br>{}", role.name, "；".join(in_words(role.duties)))
 
 
 class WithRole(forms.Form):

@@ -55,7 +55,7 @@ def admins(request: HttpRequest) -> HttpResponse:
 def _row(admin: OrgAdmin) -> dict:
     return {
         "admin": admin,
-        "role": "超级管理员" if admin.is_super else admin.role.name if admin.role else "未用角色",
+        "role": "超级管理员" if admin.is_super else admin.role.name if admin.role else "单独授权",
         "can_do": granting.in_words(admin.duties),
         "tag": _tag(admin),
     }

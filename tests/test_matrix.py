@@ -1,0 +1,326 @@
+"""Who may open what: every address × every kind of person × GET and POST, from one reviewed table.
+
+The table may not forget a page: a new address without a row fails. A page of another role answers 403, a foreign
+object 404 with the same bytes as a missing one, a method that a page does not offer 405; whoever is not logged in is
+led to the login. No answer carries anybody's whole ID number.
+"""
+
+import base64
+import datetime
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.db import transaction
+from django.test import Client, override_settings
+from django.urls import get_resolver, reverse
+
+from accounts.models import User
+from credits.models import ActivityKind, Declaration, Subject
+from credits.years import current_year
+from orgs.models import AdminRole, Duty, OrgAdmin
+from orgs.succession import offer
+from tests.town import Town
+from transfers.models import Release
+from workflow import engine
+from workflow.attachments import attach
+
+pytestmark = pytest.mark.django_db
+
+# `person` works at `unit`, whose super admin is "unit"; the objects of the addresses are theirs. `pair` is a super
+# admin's successor-to-be at `unit`. "office" is the bureau above, "region" an unrelated bureau.
+PRACTITIONERS = ("person", "colleague")
+SUPERS = ("unit", "sub_unit", "sibling", "authority", "office", "region", "operator")
+LIMITED = ("hours_admin", "pair")
+ADMINS = SUPERS + LIMITED
+EVERYBODY = ("nobody", *PRACTITIONERS, *ADMINS)
+ABOVE = ("authority", "office", "operator")
+EMPLOYERS = ("unit", "sub_unit", "sibling")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One address. `role`: whose page it is; `get`, `post`: who may with the object (None: method not offered).
+
+    `args` names the object by a key of `World.objects`. A public page has no role.
+    """
+
+    get: tuple | None
+    post: tuple | None = None
+    role: tuple | None = None
+    args: str = ""
+
+    def expected(self, who: str, method: str) -> str:
+        """open, login, 403, 404 or 405."""
+        allowed = self.get if method == "get" else self.post
+        if self.role is not None and who == "nobody":
+            return "login"
+        if allowed is None:
+            return "405"
+        if self.role is not None and who not in self.role:
+            return "403"
+        return "open" if who in allowed else "404"
+
+
+def public(get=EVERYBODY, post=None, args="") -> Page:
+    return Page(get, post, None, args)
+
+
+ANY = (*PRACTITIONERS, *ADMINS)
+PEOPLE = SUPERS  # the others lack the duty
+SEES_PERSON = ("unit", *ABOVE)
+OWN_SUPER = ("unit",)
+
+MATRIX = {
+    # --- for everybody ---------------------------------------------------------------------------
+    "desk:home": public(),
+    "desk:faq": public(),
+    "desk:statement": public(),
+    "desk:accessibility": public(post=EVERYBODY),
+    "accounts:login": public(post=EVERYBODY),
+    "accounts:logout": public(get=None, post=EVERYBODY),
+    "accounts:choose": public(post=EVERYBODY),
+    "accounts:switch": public(get=None, post=("nobody", "sibling"), args="account"),
+    "accounts:forgot": public(post=EVERYBODY),
+    "accounts:sent": public(),
+    "accounts:reset": public(args="token"),
+    "accounts:set_password": public(post=EVERYBODY),
+    "registration:start": public(),
+    "registration:privacy": public(),
+    "registration:progress": public(post=EVERYBODY),
+    "registration:withdraw": public(post=EVERYBODY),
+    "registration:again": public(get=None, post=EVERYBODY),
+    "registration:done": public(args="application"),
+    "registration:situations": public(args="registering_role"),
+    "registration:unit": public(args="registering_role"),
+    "registration:form": public(post=EVERYBODY, args="registering_role"),
+    "registration:check": public(post=EVERYBODY, args="registering_role"),
+    # --- for everybody who is logged in ----------------------------------------------------------
+    "accounts:password": Page(ANY, ANY, role=ANY),
+    "workflow:detail": Page(("person", "hours_admin", "pair", *SEES_PERSON), role=ANY, args="application"),
+    "workflow:receipt": Page(("person", "hours_admin", "pair", *SEES_PERSON), role=ANY, args="application"),
+    "workflow:attachment": Page(("person", "hours_admin", "pair", *SEES_PERSON), role=ANY, args="attachment"),
+    "workflow:withdraw": Page(("person",), ("person",), role=ANY, args="application"),
+    "transfers:again": Page((), role=ANY, args="application"),
+    "orgs:answer_succession": Page(("pair",), ("pair",), role=ANY, args="swap"),
+    # --- practitioners ---------------------------------------------------------------------------
+    "credits:mine": Page(PRACTITIONERS, role=PRACTITIONERS),
+    "credits:declare": Page(PRACTITIONERS, PRACTITIONERS, role=PRACTITIONERS),
+    "credits:check": Page(PRACTITIONERS, PRACTITIONERS, role=PRACTITIONERS),
+    "credits:done": Page(("person",), role=PRACTITIONERS, args="application"),
+    "credits:years": Page(PRACTITIONERS, role=PRACTITIONERS),
+    "transfers:transfer": Page(PRACTITIONERS, PRACTITIONERS, role=PRACTITIONERS),
+    # --- admins ----------------------------------------------------------------------------------
+    "workflow:inbox": Page(ADMINS, role=ADMINS),
+    "workflow:done": Page(ADMINS, role=ADMINS),
+    "workflow:approve": Page(("unit", "hours_admin"), ("unit", "hours_admin"), role=ADMINS, args="step"),
+    "workflow:reject": Page(("unit", "hours_admin"), ("unit", "hours_admin"), role=ADMINS, args="step"),
+    "desk:people": Page(PEOPLE, PEOPLE, role=PEOPLE),
+    "desk:person": Page(SEES_PERSON, role=PEOPLE, args="practitioner"),
+    "desk:reset_password": Page(("unit",), ("unit",), role=PEOPLE, args="practitioner"),
+    "transfers:release": Page(EMPLOYERS, EMPLOYERS, role=EMPLOYERS),
+    "transfers:released": Page(("unit",), ("unit",), role=SUPERS, args="release"),
+    "transfers:incoming": Page(EMPLOYERS, role=EMPLOYERS),
+    "transfers:records": Page(EMPLOYERS, role=EMPLOYERS),
+    "transfers:superior": Page(
+        ("unit", "sub_unit", "sibling", "authority"),
+        ("unit", "sub_unit", "sibling", "authority"),
+        role=("unit", "sub_unit", "sibling", "authority"),
+    ),
+    "orgs:admins": Page(SUPERS, role=SUPERS),
+    "orgs:add_admin": Page(SUPERS, SUPERS, role=SUPERS),
+    "orgs:appoint": Page(SUPERS, SUPERS, role=SUPERS),
+    "orgs:admin": Page(OWN_SUPER, OWN_SUPER, role=SUPERS, args="admin"),
+    "orgs:suspend": Page(None, OWN_SUPER, role=SUPERS, args="admin"),
+    "orgs:restore": Page(None, OWN_SUPER, role=SUPERS, args="admin"),
+    "orgs:invite": Page(None, OWN_SUPER, role=SUPERS, args="admin"),
+    "orgs:remove": Page(OWN_SUPER, OWN_SUPER, role=SUPERS, args="admin"),
+    "orgs:roles": Page(SUPERS, role=SUPERS),
+    "orgs:add_role": Page(SUPERS, SUPERS, role=SUPERS),
+    "orgs:edit_role": Page(OWN_SUPER, OWN_SUPER, role=SUPERS, args="role"),
+    "orgs:delete_role": Page(None, OWN_SUPER, role=SUPERS, args="role"),
+    "orgs:succession": Page(SUPERS, SUPERS, role=SUPERS),
+    "orgs:cancel_succession": Page(None, SUPERS, role=SUPERS),
+}
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+class World:
+    """The town of the matrix: who is there, their browsers, and the objects that the addresses name."""
+
+    def __init__(self):
+        call_command("load_hours", verbosity=0, stdout=open("/dev/null", "w"))  # noqa: SIM115
+        town = Town()
+        authority, region = town.authority(), town.bureau_under(town.platform)
+        unit = town.employer(under=authority)
+        sub_unit, sibling = town.employer(under=unit), town.employer(under=authority)
+        person = town.practitioner(at=unit)
+        hours_admin = town.admin(unit, duties=[Duty.HOURS])
+        pair = town.admin(unit, duties=[Duty.REGISTRATIONS])
+        accounts = {
+            "person": person.account,
+            "colleague": town.practitioner(at=unit).account,
+            "unit": town.super_admin(unit),
+            "hours_admin": hours_admin,
+            "pair": pair,
+            "sub_unit": town.super_admin(sub_unit),
+            "sibling": town.super_admin(sibling),
+            "authority": town.super_admin(authority),
+            "office": town.super_admin(town.bureau),
+            "region": town.super_admin(region),
+            "operator": town.operator(),
+        }
+        assert set(accounts) | {"nobody"} == set(EVERYBODY)
+        self.clients = {name: town.login(account) for name, account in accounts.items()} | {
+            "nobody": Client()
+        }
+        application = self._declaration(town, person)
+        file = attach(application, SimpleUploadedFile("证明.png", PIXEL))
+        role = AdminRole.objects.create(organization=unit, name="测试角色", duties=[Duty.HOURS])
+        release = Release.objects.create(
+            token="0" * 32,
+            organization=unit,
+            new_employer=sibling,
+            reason="测试",
+            by=accounts["unit"].user,
+        )
+        swap = offer(OrgAdmin.objects.get(account=pair).pk, by=town.actor(unit))
+        self.objects = {
+            "": {},
+            "account": {"account_id": accounts["sibling"].pk},
+            "admin": {"admin_id": OrgAdmin.objects.get(account=hours_admin).pk},
+            "application": {"application_id": application.pk},
+            "attachment": {"attachment_id": file.pk},
+            "practitioner": {"practitioner_id": person.pk},
+            "registering_role": {"role": "practitioner"},
+            "release": {"release_id": release.pk},
+            "role": {"role_id": role.pk},
+            "step": {"step_id": application.steps.get(state="open").pk},
+            "swap": {"swap_id": swap.pk},
+            "token": {"token": "0" * 43},
+        }
+        self.numbers = [user.id_number.reveal().encode() for user in User.objects.all()]
+
+    @staticmethod
+    def _declaration(town, person):
+        day = datetime.date(current_year(), 1, 1)
+        payload = Declaration(
+            practitioner=person,
+            year=day.year,
+            subject=Subject.PROFESSIONAL,
+            kind=ActivityKind.objects.first(),
+            title="测试培训",
+            organiser="测试中心",
+            started_on=day,
+            ended_on=day,
+            hours=Decimal("10"),
+        )
+        return engine.submit("hours-declaration", payload, by=town.actor(person))
+
+    def url(self, name: str, missing: bool = False) -> str:
+        args = self.objects[MATRIX[name].args]
+        return reverse(name, kwargs=dict.fromkeys(args, 99999999) if missing else args)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("matrix")
+
+
+@pytest.fixture(autouse=True)
+def private_files(settings, folder):
+    """As in conftest.py, but for all cells together: the attachment is made once."""
+    settings.MEDIA_ROOT = folder
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup, django_db_blocker, folder):
+    """Built once; everything the cells do is rolled back."""
+    with django_db_blocker.unblock(), override_settings(MEDIA_ROOT=folder), transaction.atomic():
+        yield World()
+        transaction.set_rollback(True)
+
+
+def ask(world: World, who: str, method: str, url: str):
+    """One request, undone afterwards. The session too: a logout must not reach the next cell."""
+    client = world.clients[who]
+    cookies = client.cookies.copy()
+    client.raise_request_exception = True
+    with transaction.atomic():
+        answer = getattr(client, method)(url)
+        answer.content_read = b"".join(answer.streaming_content) if answer.streaming else answer.content
+        transaction.set_rollback(True)
+    client.cookies = cookies
+    return answer
+
+
+def kind_of(answer) -> str:
+    if answer.status_code == 302 and answer.url.startswith("/login/?next="):
+        return "login"
+    return "open" if answer.status_code < 400 else str(answer.status_code)
+
+
+def same_bytes(content: bytes) -> bytes:
+    """Without what differs in every answer: the form token."""
+    return re.sub(rb'name="csrfmiddlewaretoken" value="[^"]+"', b"", content)
+
+
+def url_names(resolver=None, space: str = "") -> set[str]:
+    """The names of our addresses (the reference-data admin has its own permissions and tests)."""
+    names = set()
+    for entry in (resolver or get_resolver()).url_patterns:
+        if not hasattr(entry, "url_patterns"):
+            names.add(space + entry.name)
+        elif entry.namespace != "admin":
+            names |= url_names(entry, f"{space}{entry.namespace}:" if entry.namespace else space)
+    return names
+
+
+def test_every_page_is_in_the_matrix():
+    assert url_names() == set(MATRIX), "new page: decide who may open it"
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_page(world, name):
+    """The whole row of one address: every person, both methods."""
+    wrong = []
+    for who in EVERYBODY:
+        for method in ("get", "post"):
+            answer = ask(world, who, method, world.url(name))
+            expected, found = MATRIX[name].expected(who, method), kind_of(answer)
+            # An empty form, a missing earlier page: the door was open, what came in was judged.
+            if expected == "open" and answer.status_code in (400, 409, 422, 429):
+                found = "open"
+            if found != expected:
+                wrong.append(f"{who} {method}: {expected} expected, {found} found")
+            for number in world.numbers:
+                if number in answer.content_read:
+                    wrong.append(f"{who} {method}: a whole ID number in the answer")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", [name for name, page in MATRIX.items() if page.role and page.args])
+def test_a_foreign_object_answers_as_a_missing_one(world, name):
+    page, url, gone = MATRIX[name], world.url(name), world.url(name, missing=True)
+    compared = 0
+    for who in EVERYBODY:
+        for method in ("get", "post"):
+            if page.expected(who, method) == "404":
+                foreign, missing = ask(world, who, method, url), ask(world, who, method, gone)
+                assert foreign.status_code == missing.status_code == 404
+                assert same_bytes(foreign.content_read) == same_bytes(missing.content_read), (who, method)
+                compared += 1
+    assert compared
+
+
+@pytest.mark.parametrize("name", MATRIX)
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "trace"])
+def test_other_methods_are_not_offered(world, name, method):
+    for who in ("nobody", "person", "unit"):
+        answer = ask(world, who, method, world.url(name))
+        assert answer.status_code in (403, 405) or kind_of(answer) == "login", who

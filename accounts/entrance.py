@@ -1,8 +1,9 @@
-"""Opening a session in one role. The session remembers the role account and its epoch, nothing else."""
+"""Opening a session in one role. The session remembers the role account and its epoch, and what its owner is shown."""
 
 from django.contrib.auth import login, logout
 from django.http import HttpRequest
 
+from accounts import sessions
 from accounts.models import RoleAccount
 
 ACCOUNT = "account"
@@ -10,10 +11,11 @@ EPOCH = "epoch"
 
 
 def enter(request: HttpRequest, account: RoleAccount) -> None:
-    """Log the person in with this role. The caller has checked the password and the role's status."""
+    """Log the person in with this role. The caller has checked the password, the second factor and the role's status."""
     login(request, account.user, backend="django.contrib.auth.backends.ModelBackend")
     request.session[ACCOUNT] = account.pk
     request.session[EPOCH] = account.epoch
+    sessions.note_opened(request, account)
 
 
 def leave(request: HttpRequest) -> None:

@@ -1,4 +1,6 @@
-"""What the pages around login and passwords ask for."""
+"""What the pages around login, passwords and the second factor ask for."""
+
+import re
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
@@ -109,3 +111,46 @@ class ChangePasswordForm(NewPasswordForm):
 
     current_password = PasswordField(label="当前密码", autocomplete="current-password")
     field_order = ["current_password", "new_password", "new_password_again"]
+
+
+class FactorCodeField(forms.CharField):
+    """A code of the second factor: six digits of the app, or with `recovery` twelve of a recovery code too."""
+
+    def __init__(self, *, recovery: bool = True, **kwargs):
+        self.shapes = r"\d{6}|\d{12}" if recovery else r"\d{6}"
+        self.sentence = f"请填写 6 位数字的验证码{'，或 12 位数字的恢复码' if recovery else ''}。"
+        widget = forms.TextInput(
+            attrs={"inputmode": "numeric", "autocomplete": "one-time-code", "class": "w-m"}
+        )
+        super().__init__(**{"label": "验证码", "max_length": 40, "widget": widget, **kwargs})
+        self.error_messages["required"] = self.sentence
+
+    def clean(self, value):
+        code = normalise(super().clean(value))
+        if not re.fullmatch(self.shapes, code, re.ASCII):
+            raise ValidationError(self.sentence, code="shape")
+        return code
+
+
+class SecondFactorForm(forms.Form):
+    """两步验证, after the password."""
+
+    code = FactorCodeField(help_text="身份验证器里显示的 6 位数字；手机不在身边时，填一组 12 位的恢复码。")
+
+
+class OwnPasswordForm(forms.Form):
+    """The own password once more, before something about the account's safety."""
+
+    current_password = PasswordField(label="登录密码", autocomplete="current-password")
+
+
+class FirstCodeForm(forms.Form):
+    """The code that proves that the app has the key."""
+
+    code = FactorCodeField(recovery=False, help_text="扫码后，身份验证器里显示的 6 位数字。")
+
+
+class ChangeSecondFactorForm(OwnPasswordForm):
+    """Password and code: to turn the second factor off or to get new recovery codes."""
+
+    code = FactorCodeField(help_text="身份验证器里显示的 6 位数字，或一组 12 位的恢复码。")

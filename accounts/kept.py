@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -55,8 +56,21 @@ def leave_only_to(request: HttpRequest, user: User) -> None:
     """Drop what others left in this session. Called when `user` logs in into a session that was open before."""
     records = request.session.get(SESSION, {})
     request.session[SESSION] = {
-        slot: record for slot, record in records.items() if record["owner"] == user.pk
+        slot: record | {"asleep": False} for slot, record in records.items() if record["owner"] == user.pk
     }
+
+
+def log_out(request: HttpRequest) -> None:
+    """Log out somebody whose time is over: what they were in the middle of waits for them, and for nobody else."""
+    owner, since = request.user.pk, time.time() - SECONDS
+    mine = {
+        slot: record | {"asleep": True}
+        for slot, record in request.session.get(SESSION, {}).items()
+        if record["owner"] == owner and record["at"] >= since
+    }
+    logout(request)
+    if mine:
+        request.session[SESSION] = mine
 
 
 def form_data(request: HttpRequest) -> QueryDict | None:
@@ -107,12 +121,17 @@ class KeepPostMiddleware:
         # Without an owner nobody ever worked in this browser: nothing of theirs can be lost.
         if _owner(request) is None or not getattr(view, "login_required", True):
             return
-        referer = request.headers.get("Referer", "")
-        if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
-            request.session[ARRIVED + "_from"] = referer
-        data = _query(request.POST, keep_passwords=False)
-        if any(text.strip() for _, texts in data.lists() for text in texts) or request.FILES:
-            _put(request, f"path:{request.path}", data, files=bool(request.FILES))
+        keep_post(request)
+
+
+def keep_post(request: HttpRequest) -> None:
+    """Keep a POST that is about to be answered by another page first; `form_data` gives it back under its path."""
+    referer = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
+        request.session[ARRIVED + "_from"] = referer
+    data = _query(request.POST, keep_passwords=False)
+    if any(text.strip() for _, texts in data.lists() for text in texts) or request.FILES:
+        _put(request, f"path:{request.path}", data, files=bool(request.FILES))
 
 
 def _owner(request: HttpRequest) -> int | None:
@@ -143,7 +162,7 @@ def _put(request: HttpRequest, slot: str, query: QueryDict, **facts) -> None:
 
 def _get(request: HttpRequest, slot: str) -> QueryDict | None:
     record = request.session.get(SESSION, {}).get(slot)
-    if record is None:
+    if record is None or record.get("asleep"):
         return None
     try:
         return QueryDict(crypto.open_sealed(base64.b64decode(record["sealed"]), PURPOSE))

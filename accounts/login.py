@@ -81,6 +81,17 @@ def recognise(request: HttpRequest, number: IdNumber, password: str) -> User | N
     return user if right and not secret else None
 
 
+def knows_own_password(request: HttpRequest, typed: str) -> bool:
+    """Whether the person logged in gave their own password. Counts as a try; raises throttle.TooMany."""
+    account, place = request.user.id_index, network_of(request)
+    known_device = request.user.pk in people_here(request)
+    throttle.admit(account, place, known_device)
+    right = request.user.check_password(typed)
+    if right:
+        throttle.was_right(account, place, known_device)
+    return right
+
+
 def _check(request, number: IdNumber, password: str, user: User | None, place: str) -> tuple[bool, bool]:
     """Whether the password is right, and whether it was the secret for one use."""
     known_device = user is not None and user.pk in people_here(request)

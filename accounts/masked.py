@@ -1,4 +1,4 @@
-"""A person's name as others see it."""
+"""A person's name as others see it, and contacts as their owner sees them on a screen that others may see too."""
 
 
 def masked_name(name: str | None) -> str:
@@ -13,3 +13,15 @@ def masked_name(name: str | None) -> str:
     if len(name) == 2:
         return name[0] + "*"
     return name[0] + "*" * (len(name) - 2) + name[-1]
+
+
+def masked_mobile(mobile: str) -> str:
+    """+8613812345678 -> 138****5678; "" without a number."""
+    digits = mobile.removeprefix("+86")
+    return f"{digits[:3]}****{digits[-4:]}" if len(digits) == 11 else ""
+
+
+def masked_email(email: str) -> str:
+    """wangxiaoni@example.org -> w***@example.org; "" without an address."""
+    name, at, host = email.rpartition("@")
+    return f"{name[:1]}***@{host}" if at else ""

@@ -1,6 +1,10 @@
 """People and the roles they log in with. Floor 0: knows nothing of organisations."""
 
+from importlib import import_module
+
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -207,3 +211,64 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.created_at:%Y-%m-%d %H:%M} {self.subject}"
+
+
+class Session(AbstractBaseSession):
+    """登录设备: one browser's session, and, once somebody is logged in, who, since when and from where.
+
+    What is shown to its owner stands in columns beside the session itself, so a session that is ended is a row that is
+    deleted: dead at its next request, without a query to find that out. `handle` names it in forms (the key itself is
+    a secret); `place` is a shortened network address.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="sessions")
+    handle = models.CharField(max_length=16, blank=True)
+    role = models.CharField("登录角色", max_length=12, choices=Role, blank=True)
+    device = models.CharField("设备", max_length=60, blank=True)
+    place = models.CharField("网络地址", max_length=45, blank=True)
+    opened_at = models.DateTimeField("登录时间", null=True)
+    seen_at = models.DateTimeField("最近使用", default=timezone.now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "登录设备"
+
+    def __str__(self) -> str:
+        return f"{self.device} {self.place}"
+
+    @classmethod
+    def get_session_store_class(cls):
+        return import_module(settings.SESSION_ENGINE).SessionStore
+
+
+class Authenticator(models.Model):
+    """两步验证: the app on a person's telephone that shows a new six-digit code every 30 seconds (RFC 6238).
+
+    django-otp reckons the codes; its own device is not used because it keeps the key readable. `last_step` is the
+    time step of the last code taken: neither it nor an earlier one is taken again.
+    """
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="authenticator")
+    key_sealed = models.BinaryField()
+    last_step = models.BigIntegerField(default=-1)
+    created_at = models.DateTimeField("开启时间", default=timezone.now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "两步验证"
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class RecoveryCode(models.Model):
+    """恢复码: takes the place of the app once. `code` is a blind index of what was shown to its owner."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    code = models.CharField(max_length=64)
+    used_at = models.DateTimeField("使用时间", null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "恢复码"
+        constraints = [models.UniqueConstraint(fields=["user", "code"], name="recovery_code_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.used_at or ''}".strip()

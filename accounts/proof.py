@@ -40,6 +40,11 @@ def proved_user(request: HttpRequest, purpose: str = "registration") -> User | N
     return user
 
 
+def end_proof(request: HttpRequest, purpose: str) -> None:
+    """Forget one proof: what it was for is done."""
+    request.session.pop(f"{SESSION}:{purpose}", None)
+
+
 def end_proofs(request: HttpRequest) -> None:
     """Forget every proof of this browser."""
     for name in sorted(request.session.keys()):

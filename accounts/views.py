@@ -15,14 +15,20 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import kept, notices, throttle
+from accounts import kept, notices, second_factor, throttle
 from accounts import password as passwords
 from accounts.address import network_of
-from accounts.browser import people_here
 from accounts.entrance import ACCOUNT, enter, leave
-from accounts.forms import ChangePasswordForm, CodeAndPasswordForm, ForgotForm, LoginForm, NewPasswordForm
+from accounts.forms import (
+    ChangePasswordForm,
+    CodeAndPasswordForm,
+    ForgotForm,
+    LoginForm,
+    NewPasswordForm,
+    SecondFactorForm,
+)
 from accounts.identities import identities_of
-from accounts.login import Verdict, attempt
+from accounts.login import Verdict, attempt, knows_own_password
 from accounts.models import AccountStatus, Role, RoleAccount, User
 from accounts.proof import end_proofs, prove, proved_user
 from accounts.refused import Refused
@@ -30,7 +36,7 @@ from accounts.refused import Refused
 ROLE_COOKIE = "role"
 CHOOSING = "choosing"  # session: {"role", "next"} between the password and the choice of an identity
 RESET = "reset"  # session: the token of a reset under way
-IDENTITY, SET_PASSWORD = "identity", "set-password"  # purposes of proofs
+IDENTITY, SET_PASSWORD, CODE = "identity", "set-password", "second-factor"  # purposes of proofs
 YEAR = 365 * 24 * 60 * 60
 
 # --- login -------------------------------------------------------------------------------------------
@@ -125,13 +131,23 @@ def _help(request: HttpRequest, tried) -> dict:
     }
 
 
-def _enter(request: HttpRequest, account: RoleAccount, next_url: str) -> HttpResponse:
-    """Open the session in this role and go where the person wanted to."""
+def _enter(
+    request: HttpRequest, account: RoleAccount, next_url: str, *, code_given: bool = False
+) -> HttpResponse:
+    """Open the session in this role and go where the person wanted to; who has a second factor gives it first.
+
+    Every way in leads through here: password, choice of an identity, change of role, a new password by mail, SMS or
+    the unit's secret.
+    """
+    if not code_given and second_factor.asks(request, account.user):
+        return _ask_code(request, account, next_url)
     end_proofs(request)
-    for left_over in (CHOOSING, RESET):
+    for left_over in (CHOOSING, RESET, second_factor.PENDING):
         request.session.pop(left_over, None)
     kept.leave_only_to(request, account.user)
     enter(request, account)
+    if code_given:
+        second_factor.remember(request, account.user)
     request.session.cycle_key()  # also when the same person only changes the role
     throttle.logged_in(account.user.id_index, network_of(request))
     if next_url:
@@ -162,6 +178,51 @@ def logout(request: HttpRequest) -> HttpResponse:
     response = redirect("accounts:login")
     response.headers["Clear-Site-Data"] = '"cache"'  # the back button of a shared computer
     return response
+
+
+# --- two-step verification (P3) ----------------------------------------------------------------------------
+
+
+def _ask_code(request: HttpRequest, account: RoleAccount, next_url: str) -> HttpResponse:
+    prove(request, account.user, CODE)
+    request.session[second_factor.PENDING] = {"account": account.pk, "next": next_url}
+    return redirect("accounts:second_factor")
+
+
+@login_not_required
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def give_second_factor(request: HttpRequest) -> HttpResponse:
+    """两步验证: between the right password and the role. Until then nobody is logged in."""
+    pending = request.session.get(second_factor.PENDING, {})
+    # Somebody already in, whose role has come to need it, has no proof: the session itself is one.
+    user = proved_user(request, CODE) or (request.user if request.user.is_authenticated else None)
+    account = user and user.accounts.active().filter(pk=pending.get("account")).first()
+    if account is None:
+        messages.warning(request, "登录的步骤已经超时，请重新登录。")
+        return redirect("accounts:login")
+    if not second_factor.has(user):  # turned off meanwhile, or never set up where the role needs it
+        return redirect(
+            "accounts:set_up_second_factor" if request.user.is_authenticated else "accounts:login"
+        )
+    form = SecondFactorForm(request.POST or None)
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        try:
+            verdict = second_factor.check(request, user, form.cleaned_data["code"])
+        except throttle.TooMany as too_many:
+            form.add_error(None, f"尝试次数太多，请在 {too_many.words} 后再试。")
+            second_factor.alarm(user)
+            status = 429
+        else:
+            if verdict in second_factor.OPENING:
+                if verdict == second_factor.Verdict.RECOVERED:
+                    messages.warning(request, second_factor.advice_after_recovery(user))
+                return _enter(request, account, pending["next"], code_given=True)
+            form.add_error("code", verdict.value)
+    context = {"form": form, "account": account, "inside": request.user.is_authenticated}
+    return render(request, "accounts/second_factor.html", context, status=status)
 
 
 # --- identities (decision 5) ----------------------------------------------------------------------------
@@ -338,7 +399,7 @@ def password(request: HttpRequest) -> HttpResponse:
     status = 200
     if request.method == "POST" and form.is_valid():
         try:
-            if _is_own_password(request, form.cleaned_data["current_password"]):
+            if knows_own_password(request, form.cleaned_data["current_password"]):
                 passwords.replace_password(request.user, form.cleaned_data["new_password"])
                 update_session_auth_hash(request, request.user)
                 messages.success(request, "密码已修改，其他设备上的登录已全部退出。")
@@ -349,13 +410,3 @@ def password(request: HttpRequest) -> HttpResponse:
             status = 429
     context = {"form": form, "cancel_url": resolve_url(settings.LOGIN_REDIRECT_URL)}
     return render(request, "accounts/password.html", context, status=status)
-
-
-def _is_own_password(request: HttpRequest, typed: str) -> bool:
-    account, place = request.user.id_index, network_of(request)
-    known_device = request.user.pk in people_here(request)
-    throttle.admit(account, place, known_device)
-    right = request.user.check_password(typed)
-    if right:
-        throttle.was_right(account, place, known_device)
-    return right

@@ -53,7 +53,14 @@ def _pages(app: str, names: str) -> tuple[str, ...]:
 
 
 HOME = Entry("首页", "desk:home")
-SETTINGS = Entry("安全设置", "accounts:password")
+SETTINGS = Entry(
+    "安全设置",
+    "accounts:security",
+    _pages(
+        "accounts",
+        "password set_up_second_factor turn_off_second_factor recovery_codes renew_recovery_codes",
+    ),
+)
 WAITING = Entry("待办审核", "workflow:inbox", _pages("workflow", "done approve reject"), counts="*")
 FIGURES = Entry("查询统计", "desk:people", _pages("desk", "person reset_password"), to=_holds(Duty.PEOPLE))
 ACCOUNTS = Entry(
@@ -78,7 +85,7 @@ ACCOUNTS = Entry(
 ANONYMOUS = [
     HOME,
     Entry("注册", "registration:start", _pages("registration", "situations unit form check done again")),
-    Entry("登录", "accounts:login", _pages("accounts", "forgot sent reset")),
+    Entry("登录", "accounts:login", _pages("accounts", "forgot sent reset second_factor")),
     Entry("综合查询", "registration:progress", _pages("registration", "withdraw")),
     Entry("常见问题", "desk:faq"),
 ]

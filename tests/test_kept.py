@@ -4,7 +4,6 @@ import pytest
 from django import forms
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
@@ -14,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts import kept
-from accounts.models import Role
+from accounts.models import Role, Session
 from accounts.password import replace_password
 from accounts.proof import prove, proved_user
 from tests.test_login import log_in, words

@@ -6,14 +6,13 @@ from itertools import count
 
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
-from django.contrib.sessions.models import Session
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from accounts import throttle
 from accounts.browser import people_here
 from accounts.id_number import IdNumber
-from accounts.models import AccountStatus, Role, RoleAccount, User
+from accounts.models import AccountStatus, Role, RoleAccount, Session, User
 from accounts.password import issue_one_use_secret
 from tests.town import PASSWORD, synthetic_id
 

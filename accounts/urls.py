@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts import security, views
+from accounts import messages_views, security, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -14,6 +14,10 @@ urlpatterns = [
     path("reset/<str:token>/", views.reset, name="reset"),
     path("set-password/", views.set_password, name="set_password"),
     path("password/", views.password, name="password"),
+    path("messages/", messages_views.message_list, name="messages"),
+    path("messages/read/", messages_views.read_all, name="read_messages"),
+    path("messages/<int:message_id>/open/", messages_views.open_message, name="open_message"),
+    path("messages/<int:message_id>/read/", messages_views.read_message, name="read_message"),
     path("security/", security.security, name="security"),
     path("security/sessions/end/", security.end_session, name="end_session"),
     path("security/second-factor/", security.set_up_second_factor, name="set_up_second_factor"),

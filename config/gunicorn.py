@@ -6,8 +6,8 @@ connection per request. The database must allow workers × threads connections.
 
 import os
 import signal
-import threading
-import time
+
+from config.parent import end_with_parent
 
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -21,14 +21,5 @@ loglevel = os.environ.get("CPE_GUNICORN_LOG_LEVEL", "info")
 
 
 def on_starting(server):
-    """Stop with the process that CPE_PARENT_PID names, however it ends (the demo sets it)."""
-    parent = int(os.environ.get("CPE_PARENT_PID", "0"))
-    if not parent:
-        return
-
-    def follow():
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os.kill(os.getpid(), signal.SIGQUIT)
-
-    threading.Thread(target=follow, daemon=True).start()
+    """Stop with the demo, however it ends."""
+    end_with_parent(signal.SIGQUIT)

@@ -38,6 +38,7 @@ class Command(BaseCommand):
         with self.listen(0 if check else port) as listener:
             address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
             server = self.serve(listener)
+            worker = self.work(address)
         try:
             self.wait_for_answer(address, server)
             if check:
@@ -45,17 +46,19 @@ class Command(BaseCommand):
                 self.stdout.write(self.style.SUCCESS("冒烟检查通过：启动、登录、首页。"))
                 return
             self.stdout.write(accounts)
+            if "CPE_EMAIL_BACKEND" not in os.environ:
+                self.stdout.write(f"邮件不外发，写在 {settings.EMAIL_FILE_PATH}")
             self.stdout.write(
                 self.style.SUCCESS(
                     f"演示系统已启动：{address}    按 Ctrl-C 停止，数据保留在 {settings.DATA_DIR}"
                 )
             )
             self.stdout.flush()
-            self.watch(server)
+            self.watch(server, worker)
         except KeyboardInterrupt:
             self.stdout.write("\n正在停止……")
         finally:
-            stop(server)
+            stop(server, worker)
 
     def prepare(self) -> str:
         """Bring schema, data and static files up to date; return the table of demo accounts."""
@@ -91,6 +94,18 @@ class Command(BaseCommand):
             start_new_session=True,  # Ctrl-C reaches this process alone, which then stops it in good order
         )
 
+    def work(self, address: str) -> subprocess.Popen:
+        """Run the queue: messages, and the mails as files that can be looked at."""
+        settings.EMAIL_FILE_PATH.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files = "django.core.mail.backends.filebased.EmailBackend"
+        own = {"CPE_PARENT_PID": str(os.getpid()), "CPE_URL": address}
+        return subprocess.Popen(
+            [sys.executable, "manage.py", "worker"],
+            cwd=settings.BASE_DIR,
+            env={"CPE_EMAIL_BACKEND": files, **os.environ, **own},
+            start_new_session=True,
+        )
+
     def wait_for_answer(self, address: str, server: subprocess.Popen, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while server.poll() is None and time.monotonic() < deadline:
@@ -104,11 +119,11 @@ class Command(BaseCommand):
                 return
         raise CommandError("网站未能启动，原因见上。")
 
-    def watch(self, server: subprocess.Popen) -> None:
-        """Return only with an error: the demo ends when the site or its embedded database does."""
+    def watch(self, server: subprocess.Popen, worker: subprocess.Popen) -> None:
+        """Return only with an error: the demo ends when the site, its worker or its embedded database does."""
         url = os.environ["DATABASE_URL"]
         embedded_in_use = embedded.running_url() == url
-        while server.poll() is None:
+        while server.poll() is None and worker.poll() is None:
             if embedded_in_use and embedded.running_url() != url:
                 raise CommandError("内置数据库意外停止。数据没有丢失，请再次启动。")
             time.sleep(0.5)
@@ -151,12 +166,14 @@ class Browser:
             return answer.read().decode()
 
 
-def stop(server: subprocess.Popen) -> None:
-    """End gunicorn: running requests may finish, then it is killed."""
-    if server.poll() is None:
-        server.terminate()
+def stop(*processes: subprocess.Popen) -> None:
+    """End the site and its worker: what is running may finish, then it is killed."""
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    for process in processes:
         try:
-            server.wait(15)
+            process.wait(15)
         except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            process.kill()
+            process.wait()

@@ -81,6 +81,7 @@ class DeclareForm(WithAttachments, forms.Form):
     note = forms.CharField(
         label="备注", required=False, max_length=300, widget=forms.Textarea(attrs={"rows": 2})
     )
+    again = forms.CharField(required=False, max_length=18, widget=forms.HiddenInput)
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

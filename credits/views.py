@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -53,14 +53,23 @@ def declare(request: HttpRequest) -> HttpResponse:
 
 def _start(request: HttpRequest) -> dict:
     if request.GET.get("again", "").isdecimal():
-        own = Declaration.objects.visible_to(request.actor).select_related("application", "kind")
-        closed = own.filter(application__state__in=[State.REJECTED, State.WITHDRAWN])
-        earlier = get_object_or_404(closed, pk=request.GET["again"][:18])
-        return {**filled_from(earlier), "draft": copy_to_draft(earlier.application, request)}
+        earlier = _earlier(request, request.GET["again"])
+        if earlier is None:
+            raise Http404
+        draft = copy_to_draft(earlier.application, request)
+        return {**filled_from(earlier), "draft": draft, "again": earlier.pk}
     left = kept(request, DRAFT)
     if left is not None and "new" not in request.GET:
         return left.dict()
     return {"year": current_year()}
+
+
+def _earlier(request: HttpRequest, pk: str) -> Declaration | None:
+    """The own declaration, rejected or withdrawn, that is filed anew."""
+    if not (pk.isascii() and pk.isdecimal() and len(pk) < 19):
+        return None
+    own = Declaration.objects.visible_to(request.actor).select_related("application", "kind")
+    return own.filter(application__state__in=[State.REJECTED, State.WITHDRAWN], pk=pk).first()
 
 
 @require_http_methods(["GET", "POST"])
@@ -80,7 +89,10 @@ def check(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         try:
             with transaction.atomic():
-                application = engine.submit(KIND, declaration, by=actor)
+                earlier = _earlier(request, filled.cleaned_data["again"])
+                application = engine.submit(
+                    KIND, declaration, by=actor, again_of=earlier and earlier.application
+                )
                 claim(filled, application)
         except Refused as refusal:
             messages.error(request, str(refusal))

@@ -85,19 +85,16 @@ def of_practitioner(actor: Actor) -> dict:
 
 
 def _filed_anew(row: dict, matters: list[dict]) -> bool:
-    """Whether a rejected matter was filed again since, so that nothing is left to do about it."""
+    """Whether a rejected matter was filed again since, so that nothing is left to do about it.
+
+    That is said by the application which was started from it; of a kind that is one at a time every later one counts.
+    """
     rejected = row["application"]
+    later = [one["application"] for one in matters if one["application"].pk > rejected.pk]
     return any(
-        later.kind == rejected.kind
-        and later.submitted_at > rejected.closed_at
-        and (flow_of(later).exclusive or _what(later) == _what(rejected))
-        for later in (one["application"] for one in matters)
+        one.again_of_id == rejected.pk or (one.kind == rejected.kind and flow_of(one).exclusive)
+        for one in later
     )
-
-
-def _what(application: Application) -> str:
-    """The matter without the figures in brackets at its end, which a second try may change."""
-    return application.summary.rpartition("（")[0] or application.summary
 
 
 def _helper(practitioner: Practitioner) -> dict:

@@ -299,12 +299,15 @@ def test_a_rejected_declaration_is_filed_anew_with_its_files(town, person, brows
         again,
         answers(
             hours="18", files=[], draft=form.draft_token, files_shown=form.initial["files_shown"],
-            files_keep=[one.key for one in form.fields["files"].kept_files],
+            files_keep=[one.key for one in form.fields["files"].kept_files], again=form["again"].value(),
         ),
     )  # fmt: skip
+    assert "请处理" in text(browser.get("/"))
     browser.post(CHECK, hidden(browser.get(answer.url)))
     second = Application.objects.latest("pk")
     assert second.pk != first.pk
+    assert second.again_of == first
+    assert "请处理" not in text(browser.get("/"))
     assert [one.attachments.count() for one in (first, second)] == [1, 1]
 
 
@@ -318,6 +321,10 @@ def test_only_own_closed_declarations_are_filed_anew(town, person, browser, whos
     }[whose]()
     if whose == "a stranger's":
         engine.withdraw(pk, by=town.actor(stranger))
+    assert browser.get(f"{DECLARE}?again={pk}").status_code == 404
+    submit(browser, again=str(pk))
+    assert Application.objects.latest("pk").again_of is None
+    Attachment.objects.all().delete()
     assert browser.get(f"{DECLARE}?again={pk}").status_code == 404
     assert not Attachment.objects.exists()
 

@@ -41,8 +41,8 @@ def _tried_again(verb):
 
 @_tried_again
 @transaction.atomic
-def submit(kind: str, payload: Payload, *, by: Actor) -> Application:
-    """File an application; its route is frozen here.
+def submit(kind: str, payload: Payload, *, by: Actor, again_of: Application | None = None) -> Application:
+    """File an application; its route is frozen here. `again_of` is the closed one that it starts anew from.
 
     Raises PermissionDenied when `by` does not speak for the subject, Refused with the sentence to show when the
     kind's precondition fails or another application of this kind is pending.
@@ -62,6 +62,7 @@ def submit(kind: str, payload: Payload, *, by: Actor) -> Application:
         exclusive_key=f"{kind}:{subject._meta.model_name}:{subject.pk}" if flow.exclusive else "",
         submitted_by=by.user,
         submitted_at=timezone.now(),
+        again_of=again_of,
         **{subject._meta.model_name: subject},
     )
     try:
@@ -102,7 +103,7 @@ def withdraw(application_id: int, *, by: Actor) -> Application:
     if application.state != State.PENDING:
         raise AlreadyDecided(_who_was_first(application))
     _record(application, None, Verb.WITHDRAW, by)
-    _close(application, flow, State.WITHDRAWN)
+    _close(application, flow, State.WITHDRAWN, by)
     return application
 
 
@@ -149,9 +150,9 @@ def _decide(step_id: int, verdict: str, by: Actor, comment: str) -> Application:
     _sign(step, verdict, by, comment)
     _record(application, step, Verb.REJECT if verdict == StepState.REJECTED else Verb.APPROVE, by, comment)
     if verdict == StepState.REJECTED:
-        _close(application, flow, State.REJECTED)
+        _close(application, flow, State.REJECTED, by)
     else:
-        _advance(application, flow, steps)
+        _advance(application, flow, steps, by)
     return application
 
 
@@ -193,7 +194,7 @@ def _lay_route(application: Application, flow: Flow, stops: list[Stop], by: Acto
             step.state, step.opened_at = StepState.OPEN, now
     Step.objects.bulk_create(steps)
     if not ahead:
-        _finish(application, flow)
+        _finish(application, flow, by)
 
 
 def _acts_for(by: Actor, application: Application) -> bool:
@@ -206,34 +207,38 @@ def _sign(step: Step, verdict: str, by: Actor, comment: str) -> None:
     step.save(update_fields=["state", "decided_by", "decided_at", "comment"])
 
 
-def _advance(application: Application, flow: Flow, steps: list[Step]) -> None:
+def _advance(application: Application, flow: Flow, steps: list[Step], by: Actor) -> None:
     left = [step for step in steps if step.state != StepState.APPROVED]
     if not left:
-        _finish(application, flow)
+        _finish(application, flow, by)
     elif not any(step.state == StepState.OPEN for step in left):
         following = [step.pk for step in left if step.order == min(one.order for one in left)]
         Step.objects.filter(pk__in=following).update(state=StepState.OPEN, opened_at=timezone.now())
 
 
-def _finish(application: Application, flow: Flow) -> None:
+def _finish(application: Application, flow: Flow, by: Actor) -> None:
     flow.lock_first()
-    _lock_subject(application)
+    _lock_subject(application, by)
     application.state, application.closed_at = State.APPROVED, timezone.now()
     application.save(update_fields=["state", "closed_at"])
     flow.approved(_payload(application))
 
 
-def _close(application: Application, flow: Flow, state: str) -> None:
-    _lock_subject(application)
+def _close(application: Application, flow: Flow, state: str, by: Actor) -> None:
+    _lock_subject(application, by)
     application.steps.filter(state__in=[StepState.OPEN, StepState.WAITING]).update(state=StepState.CLOSED)
     application.state, application.closed_at = state, timezone.now()
     application.save(update_fields=["state", "closed_at"])
     flow.closed(_payload(application))
 
 
-def _lock_subject(application: Application) -> None:
-    """Second in the lock order; the effect then works on the subject as it is now."""
+def _lock_subject(application: Application, by: Actor) -> None:
+    """Second in the lock order; the effect then works on the subject as it is now.
+
+    Whatever the effect saves of it tells in its history who decided, and on which application.
+    """
     subject = lock(application.subject)
+    subject._history_user, subject._change_reason = by.user, application.receipt
     setattr(application, subject._meta.model_name, subject)
 
 

@@ -28,7 +28,8 @@ class Application(models.Model):
     """申请: one wish about one subject, an organisation or a practitioner.
 
     `person` is the human concerned, who may not sign it (decision 8). `summary` is the line that lists show,
-    frozen at submission. `duty` is what an admin must hold to decide it.
+    frozen at submission. `duty` is what an admin must hold to decide it. `again_of` is the rejected or withdrawn
+    application that this one was started from (decision 10).
     """
 
     kind = models.SlugField(max_length=40)
@@ -46,6 +47,9 @@ class Application(models.Model):
     submitted_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     submitted_at = models.DateTimeField("提交时间", default=timezone.now)
     closed_at = models.DateTimeField("办结时间", null=True, blank=True)
+    again_of = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
 
     objects = ApplicationQuerySet.as_manager()
 

@@ -113,13 +113,20 @@ class ChangePasswordForm(NewPasswordForm):
     field_order = ["current_password", "new_password", "new_password_again"]
 
 
+class OneTimeInput(forms.TextInput):
+    """Comes back empty: a code that was wrong once is never typed again."""
+
+    def format_value(self, value):
+        return None
+
+
 class FactorCodeField(forms.CharField):
     """A code of the second factor: six digits of the app, or with `recovery` twelve of a recovery code too."""
 
     def __init__(self, *, recovery: bool = True, **kwargs):
         self.shapes = r"\d{6}|\d{12}" if recovery else r"\d{6}"
         self.sentence = f"请填写 6 位数字的验证码{'，或 12 位数字的恢复码' if recovery else ''}。"
-        widget = forms.TextInput(
+        widget = OneTimeInput(
             attrs={"inputmode": "numeric", "autocomplete": "one-time-code", "class": "w-m"}
         )
         super().__init__(**{"label": "验证码", "max_length": 40, "widget": widget, **kwargs})
@@ -135,17 +142,23 @@ class FactorCodeField(forms.CharField):
 class SecondFactorForm(forms.Form):
     """两步验证, after the password."""
 
+    nothing_kept = True
+
     code = FactorCodeField(help_text="身份验证器里显示的 6 位数字；手机不在身边时，填一组 12 位的恢复码。")
 
 
 class OwnPasswordForm(forms.Form):
     """The own password once more, before something about the account's safety."""
 
+    nothing_kept = True
+
     current_password = PasswordField(label="登录密码", autocomplete="current-password")
 
 
 class FirstCodeForm(forms.Form):
     """The code that proves that the app has the key."""
+
+    nothing_kept = True
 
     code = FactorCodeField(recovery=False, help_text="扫码后，身份验证器里显示的 6 位数字。")
 

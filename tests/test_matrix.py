@@ -18,6 +18,7 @@ from django.db import transaction
 from django.test import Client, override_settings
 from django.urls import get_resolver, reverse
 
+from accounts import outbox
 from accounts.models import User
 from credits.models import ActivityKind, Declaration, Subject
 from credits.years import current_year
@@ -100,10 +101,15 @@ MATRIX = {
     "registration:check": public(post=EVERYBODY, args="registering_role"),
     # --- for everybody who is logged in ----------------------------------------------------------
     "accounts:password": Page(ANY, ANY, role=ANY),
+    "accounts:messages": Page(ANY, role=ANY),
+    "accounts:read_messages": Page(None, ANY, role=ANY),
+    "accounts:open_message": Page(None, ("person",), role=ANY, args="message"),
+    "accounts:read_message": Page(None, ("person",), role=ANY, args="message"),
     "workflow:detail": Page(("person", "hours_admin", "pair", *SEES_PERSON), role=ANY, args="application"),
     "workflow:receipt": Page(("person", "hours_admin", "pair", *SEES_PERSON), role=ANY, args="application"),
     "workflow:attachment": Page(("person", "hours_admin", "pair", *SEES_PERSON), role=ANY, args="attachment"),
     "workflow:withdraw": Page(("person",), ("person",), role=ANY, args="application"),
+    "workflow:remind": Page(None, ("person", "unit", "hours_admin"), role=ANY, args="application"),
     "transfers:again": Page((), role=ANY, args="application"),
     "orgs:answer_succession": Page(("pair",), ("pair",), role=ANY, args="swap"),
     # --- practitioners ---------------------------------------------------------------------------
@@ -190,12 +196,14 @@ class World:
             by=accounts["unit"].user,
         )
         swap = offer(OrgAdmin.objects.get(account=pair).pk, by=town.actor(unit))
+        outbox.notify(person.user, "测试消息", "测试", url="/", account=person.account)
         self.objects = {
             "": {},
             "account": {"account_id": accounts["sibling"].pk},
             "admin": {"admin_id": OrgAdmin.objects.get(account=hours_admin).pk},
             "application": {"application_id": application.pk},
             "attachment": {"attachment_id": file.pk},
+            "message": {"message_id": person.user.messages.get().pk},
             "practitioner": {"practitioner_id": person.pk},
             "registering_role": {"role": "practitioner"},
             "release": {"release_id": release.pk},

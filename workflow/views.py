@@ -223,6 +223,8 @@ def withdraw(request: HttpRequest, application_id: int) -> HttpResponse:
 def remind(request: HttpRequest, application_id: int) -> HttpResponse:
     """催办: asks those who have the application now to get on with it, once a day."""
     application = _visible(request, application_id)
+    if not reminders.may_remind(application, request.actor):
+        raise Http404
     with told(request, "已催办，审核单位的管理员会收到消息和邮件。"):
         reminders.remind(application, by=request.actor)
     return redirect("workflow:detail", application.pk)

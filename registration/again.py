@@ -28,6 +28,8 @@ def filled_in(registration: Registration, request: HttpRequest) -> QueryDict:
     else:
         for name in OF_THE_UNIT:
             data[name] = getattr(registration, name)
+        if registration.wants_code and not registration.uscc:
+            data["no_code"] = "on"
         data["unit_name"], data["division"] = registration.name, registration.division_id
         data["draft"] = copy_to_draft(registration.application, request)
     return data

@@ -75,7 +75,7 @@ def enrol_organization(person: Person, payload: OrganizationRegistration, role: 
     """File a 主管部门注册 or 用人单位注册; who files it becomes its super admin. Raises Refused."""
     hold_still()
     user = _write_person(person, payload)
-    taken = taken_by(role, payload.uscc)
+    taken = taken_by(role, payload.uscc) if payload.uscc else None
     if taken:
         raise Refused(already_taken(taken))
     account = _new_account(user, role, payload.name)

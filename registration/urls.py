@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from registration import views
+from registration.views import entering as views
 
 
 class RoleConverter:

@@ -59,6 +59,7 @@ def submit(kind: str, payload: Payload, *, by: Actor, again_of: Application | No
         duty=flow.duty,
         person=flow.person(payload, subject, by),
         summary=flow.summary(payload)[:200],
+        confidential=flow.confidential,
         exclusive_key=f"{kind}:{subject._meta.model_name}:{subject.pk}" if flow.exclusive else "",
         submitted_by=by.user,
         submitted_at=timezone.now(),
@@ -152,6 +153,7 @@ def _decide(step_id: int, verdict: str, by: Actor, comment: str) -> Application:
     if verdict == StepState.REJECTED:
         _close(application, flow, State.REJECTED, by)
     else:
+        flow.signed(application, step)
         _advance(application, flow, steps, by)
     return application
 

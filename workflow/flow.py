@@ -1,11 +1,12 @@
 """What a kind of application must tell the engine. Subclass `Flow` once per kind, in `<app>/flows.py`."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from accounts.refused import Refused
 from orgs.actor import Actor
 from orgs.models import Organization, Practitioner
-from workflow.models import Application, Payload
+from workflow.models import Application, Payload, Step
 
 __all__ = ["AlreadyDecided", "Flow", "Refused", "Stop", "flow_of"]
 
@@ -33,6 +34,7 @@ class Flow:
     payload   the typed row of this kind
     exclusive only one pending application of this kind per subject
     alone     excludes, both ways, everything else pending about the subject (F-54, decision 2)
+    confidential  seen by the person concerned and by who signs alone, not by the admins above
     template  shows the payload on the detail page
     """
 
@@ -42,6 +44,7 @@ class Flow:
     payload: type[Payload]
     exclusive = True
     alone = False
+    confidential = False
     template: str
 
     def subject(self, payload) -> Organization | Practitioner:
@@ -61,6 +64,13 @@ class Flow:
     def route(self, payload, subject, by: Actor) -> list[Stop]:
         """Who signs, in which order. Sees only the locked subject."""
         raise NotImplementedError
+
+    def promise(self, since: datetime) -> str:
+        """By when a step that was opened then is promised to be decided; "" without a promise."""
+        return ""
+
+    def signed(self, application: Application, step: Step) -> None:
+        """After each approval of a step, before the next one opens, in the same transaction."""
 
     def lock_first(self) -> None:
         """Take what the effect must lock before its subject (the tree, for kinds that write paths)."""

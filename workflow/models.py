@@ -44,6 +44,7 @@ class Application(models.Model):
     person = models.ForeignKey(User, models.PROTECT, related_name="+")
     summary = models.CharField("事项", max_length=200)
     exclusive_key = models.CharField(max_length=80, blank=True)
+    confidential = models.BooleanField(default=False)
     submitted_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     submitted_at = models.DateTimeField("提交时间", default=timezone.now)
     closed_at = models.DateTimeField("办结时间", null=True, blank=True)
@@ -173,6 +174,23 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_verb_display()} {self.at}"
+
+
+class RemovedDecision(models.Model):
+    """从已办列表中移除: the organisation that decided this step does not want it in its list any more (F-88).
+
+    Nothing of the step, its log or its effect is touched; without this row it stands in the list again.
+    """
+
+    step = models.OneToOneField(Step, models.PROTECT, related_name="removed", primary_key=True)
+    by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    at = models.DateTimeField("时间", default=timezone.now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "已移除的办理记录"
+
+    def __str__(self) -> str:
+        return f"{self.step_id}"
 
 
 class Reminder(models.Model):

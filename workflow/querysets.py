@@ -16,15 +16,16 @@ class ApplicationQuerySet(models.QuerySet):
         """The person's own; for admins also those about their subtree and those they sign or signed.
 
         A practitioner sees only what is about themselves. An admin of the old employer keeps seeing what that
-        employer signed (谁审核谁负责, F-102), nothing newer.
+        employer signed (谁审核谁负责, F-102), nothing newer. What is confidential is seen by the person concerned and by
+        who signs it.
         """
         if actor.practitioner:
             return self.filter(practitioner=actor.practitioner)
         if actor.organization:
             path = actor.organization.path
+            below = Q(organization__path__startswith=path) | Q(practitioner__path__startswith=path)
             return self.filter(
-                Q(organization__path__startswith=path)
-                | Q(practitioner__path__startswith=path)
+                (below & (Q(confidential=False) | Q(person=actor.user)))
                 | models.Exists(
                     self.model.steps.rel.related_model.objects.filter(
                         application=models.OuterRef("pk"), approver=actor.organization

@@ -11,6 +11,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from orgs.models import Organization
+from workflow.flow import flow_of
 from workflow.models import Application, State, Step, StepState
 from workflow.wording import days_waited, masked_name, shown_time
 
@@ -82,6 +83,8 @@ def _line(step: Step, kind: str) -> Line:
         line.at, line.comment = shown_time(step.decided_at), step.comment
         line.took = f"用时 {days_waited(step.opened_at, step.decided_at)} 天" if step.opened_at else ""
     elif step.state == StepState.OPEN:
+        promise = flow_of(kind).promise(step.opened_at)
+        line.note = "；".join(filter(None, [line.note, promise]))
         line.waited_days = days_waited(step.opened_at)
         line.usual = usual_days(step.approver, kind)
         line.phone, line.contact = step.approver.phone, contact_of(step.approver)

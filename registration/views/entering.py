@@ -24,7 +24,7 @@ from orgs.models import Organization
 from registration import again as refill
 from registration import unit_search
 from registration.enrol import already, enrol_organization, enrol_practitioner
-from registration.forms import FORMS, ProgressForm, RegistrationForm, UnitSearchForm, WithdrawForm
+from registration.forms.entering import FORMS, ProgressForm, RegistrationForm, UnitSearchForm, WithdrawForm
 from registration.progress import NOTHING, by_password, by_receipt, registrations_of, show
 from registration.reviewer import reviewer_of
 from registration.situations import Situation, check_choice, situation_of, situations_of

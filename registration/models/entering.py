@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
 
 from accounts.mobile import MobileField
 from accounts.models import RoleAccount
@@ -14,10 +16,12 @@ from orgs.models import (
     FieldOfStudy,
     Organization,
     Practitioner,
+    Status,
     TitleLevel,
     TitleMode,
     TitleSeries,
 )
+from registration.models.codes import TemporaryCode
 from registration.querysets import RegistrationQuerySet
 from registration.situations import SITUATION_CHOICES, situation_of
 from registration.title_date import basis
@@ -32,6 +36,7 @@ class Row:
     value: str
     field: str = ""
     change_url: str = ""
+    url: str = ""
 
 
 class Registration(Payload):
@@ -134,7 +139,11 @@ class PractitionerRegistration(Registration):
 
 
 class OrganizationRegistration(Registration):
-    """主管部门注册 and 用人单位注册 (F-24): exactly one of the three questions has an organisation (F-156)."""
+    """主管部门注册 and 用人单位注册 (F-24): exactly one of the three questions has an organisation (F-156).
+
+    `wants_code`: registered without a credit code; the platform signs first, and its signature fills in `uscc`
+    (F-92).
+    """
 
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="%(class)ss")
     authority = models.ForeignKey(
@@ -148,7 +157,8 @@ class OrganizationRegistration(Registration):
     )
     superior_name = models.CharField("上级名称", max_length=120)
     name = models.CharField("单位名称", max_length=120)
-    uscc = models.CharField("统一社会信用代码", max_length=20)
+    uscc = models.CharField("统一社会信用代码", max_length=20, blank=True)
+    wants_code = models.BooleanField("申请临时代码", default=False)
     division = models.ForeignKey(Division, models.PROTECT, related_name="+", verbose_name="所在区划")
     contact_name = models.CharField("联系人", max_length=50)
     phone = models.CharField("联系电话", max_length=40)
@@ -174,11 +184,28 @@ class OrganizationRegistration(Registration):
 
     @property
     def doubts(self) -> list[str]:
-        doubts = [uscc.warning(self.uscc)]
-        namesakes = Organization.objects.active().filter(kind=self.organization.kind, name=self.name)
-        if namesakes.exclude(pk=self.organization_id).exists():
+        doubts = [uscc.warning(self.uscc) if self.uscc else ""]
+        namesakes = Organization.objects.filter(name=self.name, status__in=[Status.PENDING, Status.ACTIVE])
+        namesakes = namesakes.exclude(pk=self.organization_id)
+        if namesakes.active().filter(kind=self.organization.kind).exists():
             doubts.append("平台上已有同名的机构，请核对是否重复注册。")
+        elif namesakes.exists():
+            doubts.append("另有同名的机构已注册或正在审核，请核对是否同一单位。")
+        if self.wants_code and not self.uscc:
+            doubts += [
+                f"“{code.name}”已于 {timezone.localdate(code.issued_at)} 领取临时代码 {code.code}，请核对是否重复申请。"
+                for code in TemporaryCode.objects.usable().filter(name=self.name)
+            ]
         return [doubt for doubt in doubts if doubt]
+
+    @property
+    def code_row(self) -> Row:
+        if self.uscc and uscc.is_temporary(self.uscc):
+            code = TemporaryCode.objects.filter(code=self.uscc).first()
+            url = reverse("registration:code_document", args=[code.pk]) if code and self.pk else ""
+            return Row("统一社会信用代码", f"{self.uscc}（临时代码）", "uscc", url=url)
+        wanted = "没有，申请临时代码（平台核发后填入）"
+        return Row("统一社会信用代码", self.uscc or (wanted if self.wants_code else ""), "uscc")
 
     @property
     def question_rows(self) -> list[Row]:
@@ -196,7 +223,7 @@ class OrganizationRegistration(Registration):
     def unit_rows(self) -> list[Row]:
         return [
             Row("单位名称", self.name, "unit_name"),
-            Row("统一社会信用代码", self.uscc, "uscc"),
+            self.code_row,
             Row("所在区划", self.division.name, "division"),
             Row("联系人", self.contact_name, "contact_name"),
             Row("联系电话", self.phone, "phone"),

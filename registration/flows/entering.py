@@ -3,11 +3,17 @@
 from django.urls import reverse
 
 from accounts.models import AccountStatus, RoleAccount
+from orgs import uscc
 from orgs.models import Duty, Kind, Organization, Practitioner, Status
+from orgs.tree import platform
+from registration import letters, temporary_code
 from registration.models import AuthorityRegistration, EmployerRegistration, PractitionerRegistration
 from registration.situations import check_choice, situation_of
+from workflow.engine import lock
 from workflow.flow import Flow, Refused, Stop, register
+from workflow.models import StepState
 
+ISSUE_TITLE = "平台核发临时代码"
 STOP_TITLES = {
     Kind.BUREAU: "人社部门审核",
     Kind.AUTHORITY: "主管部门审核",
@@ -71,7 +77,11 @@ class PractitionerFlow(RegistrationFlow):
 
 
 class OrganizationFlow(RegistrationFlow):
-    """机构 → its superior, whichever of the three questions named it (F-05, F-144 … F-146)."""
+    """机构 → its superior, whichever of the three questions named it (F-05, F-144 … F-146).
+
+    Without a credit code the platform signs first: its signature issues the temporary code, so that the superior
+    reviews a unit that has its code and its document already (F-92, F-93).
+    """
 
     def subject(self, payload):
         return payload.organization
@@ -83,13 +93,36 @@ class OrganizationFlow(RegistrationFlow):
         return Organization.objects.get(pk=payload.superior.pk)
 
     def route(self, payload, organization, by):
-        return [Stop(1, STOP_TITLES[organization.superior.kind], organization.superior)]
+        superior = organization.superior
+        if not payload.wants_code:
+            return [Stop(1, STOP_TITLES[superior.kind], superior)]
+        return [Stop(1, ISSUE_TITLE, platform()), Stop(2, STOP_TITLES[superior.kind], superior)]
+
+    def signed(self, application, step):
+        registration = self.payload.objects.get(pk=application.pk)
+        if not registration.wants_code or registration.uscc:
+            return
+        organization = lock(application.organization)
+        code = temporary_code.issue(
+            organization, registration.name, registration.division_id, by=step.decided_by
+        )
+        organization.uscc = registration.uscc = code.code
+        organization._history_user, organization._change_reason = step.decided_by, application.receipt
+        organization.save(update_fields=["uscc"])
+        registration.save(update_fields=["uscc"])
+        following = application.steps.filter(state=StepState.WAITING).select_related("approver").first()
+        RoleAccount.objects.filter(pk=registration.account_id).update(
+            reviewer=following.approver.name, reviewer_phone=following.approver.phone
+        )
+        letters.code_issued(application.submitted_by, code)
 
     def approved(self, payload):
         self._still_there(payload)
         organization: Organization = payload.application.organization
         organization.status = Status.ACTIVE
         organization.save(update_fields=["status"])
+        if uscc.is_temporary(organization.uscc):
+            temporary_code.hand_over(organization.uscc, organization)
         _open(payload.account_id, organization.name)
 
     def closed(self, payload):

@@ -6,11 +6,8 @@ import unicodedata
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import Fieldset, Layout
 from django import forms
-from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.utils import timezone
-from django.utils.html import format_html, format_html_join
 
 from accounts import throttle
 from accounts.address import network_of
@@ -18,10 +15,14 @@ from accounts.id_number import IdKind, IdNumber, IdNumberField
 from accounts.mobile import MobileField
 from accounts.models import Role, User
 from accounts.refused import Refused
-from orgs.models import Division, Education, FieldOfStudy, Organization, TitleLevel, TitleMode, TitleSeries
+from orgs import uscc as codes
+from orgs.models import Division, Organization
 from orgs.uscc import UsccField
-from registration import choices
+from registration import choices, temporary_code
 from registration.enrol import TICK_FIRST, Person, already, already_taken, live_roles, taken_by
+from registration.forms.contact import CONTACT, ContactFields
+from registration.forms.person import EmailField, read_name
+from registration.forms.title import TITLE, StudyFields, TitleFields
 from registration.models import AuthorityRegistration, EmployerRegistration, PractitionerRegistration
 from registration.situations import (
     AUTHORITY,
@@ -31,15 +32,12 @@ from registration.situations import (
     answers,
     check_choice,
 )
-from registration.title_date import all_rules, rule_for
 from workflow.attachments import WithAttachments
 
 KNOWN_LABEL = "如果已是本系统用户，请勾选复选框"
 NOT_FOUND = "没有找到这个账号，或密码不对。首次注册的，请取消上面的勾选。"
 TAMPERED = "主管部门、上级单位、同级人社部门只能确定一个上级，与所选情况不一致，请重新选择。"
 CHECKS_PER_HOUR = 200  # ID numbers that one network may try here: years for a whole city (trust.md §3.1)
-NAME = re.compile(r"[^\W\d_]([^\W\d_]|[· .])*[^\W\d_]")
-PHONE = re.compile(r"[0-9+][0-9\- ]{5,18}[0-9](转[0-9]{1,6})?")
 
 
 class PasswordBox(forms.TextInput):
@@ -49,35 +47,6 @@ class PasswordBox(forms.TextInput):
 
     def format_value(self, value):
         return None
-
-
-class DayField(forms.DateField):
-    """A day in any of the ways people here write it: 2026-11-08, 20261108, 2026/11/8, 2026年11月8日."""
-
-    def __init__(self, **kwargs):
-        kwargs.setdefault("widget", forms.TextInput(attrs={"class": "w-m", "inputmode": "numeric"}))
-        formats = ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d"]
-        super().__init__(input_formats=formats, **kwargs)
-        self.error_messages["invalid"] = "这不是真实的日期，请按 2021-06-30 的样子填写。"
-
-    def to_python(self, value):
-        if isinstance(value, str):
-            value = unicodedata.normalize("NFKC", value).replace(" ", "")
-        return super().to_python(value)
-
-
-class Suggestions(forms.TextInput):
-    """A text box with suggestions (datalist); any other text is accepted too."""
-
-    def __init__(self, suggestions=(), **kwargs):
-        super().__init__(**kwargs)
-        self.suggestions = suggestions
-
-    def render(self, name, value, attrs=None, renderer=None):
-        attrs = {**(attrs or {}), "list": f"{name}_suggestions"}
-        options = format_html_join("", '<option value="{}">', ((text,) for text in self.suggestions))
-        box = super().render(name, value, attrs, renderer)
-        return format_html('{}<datalist id="{}_suggestions">{}</datalist>', box, name, options)
 
 
 class RegistrationForm(forms.Form):
@@ -129,13 +98,7 @@ class RegistrationForm(forms.Form):
         help_text="手机号和邮箱至少填一项，忘记密码时用来找回。",
         widget=forms.TextInput(attrs={"class": "w-m"}),
     )
-    email = forms.EmailField(
-        label="邮箱",
-        required=False,
-        max_length=254,
-        widget=forms.TextInput(attrs={"class": "w-m", "inputmode": "email", "autocomplete": "email"}),
-        error_messages={"invalid": "请填写完整的邮箱地址，例如 name@example.com。"},
-    )
+    email = EmailField(required=False)
     authority = forms.CharField(required=False, widget=forms.HiddenInput)
     has_superior = forms.CharField(required=False, widget=forms.HiddenInput)
     superior_unit = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -225,10 +188,7 @@ class RegistrationForm(forms.Form):
 
     # --- checks ----------------------------------------------------------------------------------
     def clean_name(self):
-        name = re.sub(r"[•・‧∙]", "·", unicodedata.normalize("NFKC", self.cleaned_data["name"])).strip()
-        if name and not NAME.fullmatch(name):
-            raise ValidationError("姓名请与证件一致，不要填数字或符号。")
-        return name
+        return read_name(self.cleaned_data["name"])
 
     def clean(self):
         cleaned = super().clean()
@@ -345,67 +305,10 @@ class RegistrationForm(forms.Form):
         return {"situation": self.situation.key, "id_masked": number.masked, **who}
 
 
-class PractitionerForm(RegistrationForm):
+class PractitionerForm(StudyFields, TitleFields, RegistrationForm):
     """专业技术人员注册: education, field of study and title (F-08 … F-18)."""
 
     role = Role.PRACTITIONER
-
-    education = forms.ChoiceField(
-        label="最高学历",
-        choices=[choices.EMPTY, *Education.choices],
-        widget=forms.Select(attrs={"class": "w-m"}),
-        error_messages={"required": "请选择最高学历。", "invalid_choice": "请选择列表中的学历。"},
-    )
-    field_of_study = forms.ChoiceField(
-        label="所学专业",
-        help_text="找不到自己的专业时，选择所属大类或相近专业即可。",
-        error_messages={"required": "请选择所学专业。", "invalid_choice": "请选择列表中的专业。"},
-    )
-    title_series = forms.ChoiceField(
-        label="职称系列",
-        help_text=(
-            "按职称证书上的系列选择；没有职称证书的选“无”，下面几项不用填。"
-            "有多个职称的，选当年需要评审的一个，注册成功后可以修改。"
-        ),
-        error_messages={
-            "required": "请选择职称系列，没有职称证书的选“无”。",
-            "invalid_choice": "请选择列表中的职称系列。",
-        },
-    )
-    title_level = forms.ChoiceField(
-        label="职称级别",
-        required=False,
-        choices=[choices.EMPTY, *TitleLevel.choices],
-        widget=forms.Select(attrs={"class": "w-m"}),
-        error_messages={"invalid_choice": "请选择列表中的职称级别。"},
-    )
-    title = forms.CharField(
-        label="职称名称",
-        required=False,
-        max_length=60,
-        help_text="与证书一致，例如 工程师。旧名称也可以填。",
-        error_messages={"max_length": "职称名称最多 60 个字。"},
-    )
-    title_mode = forms.ChoiceField(
-        label="取得方式",
-        required=False,
-        choices=TitleMode.choices,
-        widget=forms.RadioSelect,
-        error_messages={"invalid_choice": "请选择列表中的取得方式。"},
-    )
-    title_awarded_on = DayField(label="职称评审通过时间", required=False)
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fields["field_of_study"].choices = choices.fields_of_study()
-        self.fields["title_series"].choices = choices.title_series()
-        self.fields["title"].widget = Suggestions(
-            choices.title_names(), attrs={"class": "w-m", "maxlength": "60"}
-        )
-        rules = format_html_join("", '<li class="rule rule-{}">{}</li>', all_rules().items())
-        self.fields["title_awarded_on"].help_text = format_html(
-            "例如 2021-06-30。从哪天算起，看取得方式：<ul class='mb-0'>{}</ul>", rules
-        )
 
     def groups(self):
         return [
@@ -413,61 +316,11 @@ class PractitionerForm(RegistrationForm):
             ("学历", ["education", "field_of_study"]),
             (
                 "职称（有职称的，每项都要填）",
-                ["title_series", "title_level", "title", "title_mode", "title_awarded_on"],
+                list(TITLE),
             ),
         ]
 
-    def clean_field_of_study(self):
-        return FieldOfStudy.objects.get(pk=self.cleaned_data["field_of_study"])
-
-    def clean_title_series(self):
-        code = self.cleaned_data["title_series"]
-        return None if code == choices.NO_TITLE else TitleSeries.objects.get(pk=code)
-
-    def clean_title_awarded_on(self):
-        day = self.cleaned_data["title_awarded_on"]
-        if day and day > timezone.localdate():
-            raise ValidationError(f"职称评审通过时间不能晚于今天（{timezone.localdate()}）。")
-        if day and day.year < 1949:
-            raise ValidationError("职称评审通过时间太早了，请核对年份。")
-        return day
-
-    def clean(self):
-        cleaned = super().clean()
-        if "title_series" in cleaned:
-            if cleaned["title_series"] is None:
-                self._forget_title(cleaned)
-            else:
-                self._need_title(cleaned)
-        return cleaned
-
-    def _forget_title(self, cleaned) -> None:
-        """无: what stands in the dependent fields does not count, whatever it is (F-10)."""
-        for name in ("title_level", "title", "title_mode", "title_awarded_on"):
-            cleaned[name] = None if name == "title_awarded_on" else ""
-            self._errors.pop(name, None)
-
-    def _need_title(self, cleaned) -> None:
-        rule = rule_for(cleaned.get("title_mode", ""))
-        missing = {
-            "title_level": "请选择职称级别。",
-            "title": "请填写职称名称。",
-            "title_mode": "请选择职称的取得方式。",
-            "title_awarded_on": f"请填写职称评审通过时间。{rule}",
-        }
-        for name, sentence in missing.items():
-            if not cleaned.get(name) and name not in self.errors:
-                self.add_error(name, sentence)
-        if cleaned.get("title") and cleaned.get("title_level"):
-            try:
-                choices.check_level(cleaned["title_series"], cleaned["title_level"], cleaned["title"])
-            except ValidationError as error:
-                self.add_error("title_level", error)
-        birth = self._birth_date(cleaned)
-        if birth and cleaned.get("title_awarded_on") and cleaned["title_awarded_on"] <= birth:
-            self.add_error("title_awarded_on", "职称评审通过时间早于出生日期，请核对。")
-
-    def _birth_date(self, cleaned):
+    def birth_date(self, cleaned):
         number = cleaned.get("id_number") or (self.whose.id_number if self.whose else None)
         return number.birth_date if number else None
 
@@ -477,22 +330,11 @@ class PractitionerForm(RegistrationForm):
             **self._person_fields(),
             employer=self.chosen,
             employer_name=self.chosen.name,
-            **{
-                name: cleaned[name]
-                for name in (
-                    "education",
-                    "field_of_study",
-                    "title_series",
-                    "title_level",
-                    "title",
-                    "title_mode",
-                    "title_awarded_on",
-                )
-            },
+            **{name: cleaned[name] for name in ("education", "field_of_study", *TITLE)},
         )
 
 
-class OrganizationForm(WithAttachments, RegistrationForm):
+class OrganizationForm(WithAttachments, ContactFields, RegistrationForm):
     """机构注册: the approved name, the code, the certificate, a public contact, the first admin (F-24, F-90, F-91)."""
 
     attachments_label = "单位证书"
@@ -505,54 +347,40 @@ class OrganizationForm(WithAttachments, RegistrationForm):
         error_messages={"required": "请填写单位名称。", "max_length": "单位名称最多 120 个字。"},
     )
     uscc = UsccField(widget=forms.TextInput(attrs={"class": "w-m"}))
+    no_code = forms.BooleanField(
+        label="没有统一社会信用代码，申请临时代码",
+        required=False,
+        help_text="勾选后不用填代码。平台先核发临时代码和证明，再由上级审核；证明由平台生成，不用您上传。",
+    )
     division = forms.ChoiceField(
         label="所在区划",
         widget=forms.Select(attrs={"class": "w-m"}),
         error_messages={"required": "请选择所在区划。", "invalid_choice": "请选择列表中的区划。"},
-    )
-    contact_name = forms.CharField(
-        label="联系人",
-        max_length=50,
-        widget=forms.TextInput(attrs={"class": "w-m"}),
-        help_text="可以填科室，例如 人事科。",
-        error_messages={"required": "请填写联系人。", "max_length": "联系人最多 50 个字。"},
-    )
-    phone = forms.CharField(
-        label="联系电话",
-        max_length=40,
-        widget=forms.TextInput(attrs={"class": "w-m", "inputmode": "tel"}),
-        help_text="办公电话，例如 0538-8000000。",
-        error_messages={"required": "请填写联系电话。", "max_length": "联系电话最多 40 位。"},
-    )
-    office_hours = forms.CharField(
-        label="审核时间",
-        required=False,
-        max_length=60,
-        widget=forms.TextInput(attrs={"class": "w-m"}),
-        help_text="可不填，例如 工作日 9:00–17:00。",
-        error_messages={"max_length": "审核时间最多 60 个字。"},
     )
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["division"].choices = choices.divisions()
         self.initial.setdefault("division", self.chosen.division_id or "")
-        name_hint = "以核准的名称为准，与证书完全一致。"
+        name_hint, code_hint = "以核准的名称为准，与证书完全一致。", "18 位，与证书一致。"
         if self.situation.naming:
+            # FAQ 20 ①: the section has a code, its bureau's.
             name_hint = "写成“**县（市、区）人社局（人力资源部）**科”，例如 泰山区人社局人事科。"
-        self.fields["unit_name"].help_text = name_hint
-        site = settings.SITE
-        code_hint = "18 位，与证书一致。"
-        if self.situation.naming:
             code_hint = "18 位，填写本局的统一社会信用代码。"
-        self.fields[
-            "uscc"
-        ].help_text = f"{code_hint}没有信用代码的单位，请把单位名称发到 {site['email']}，由平台发放临时代码。"
+            del self.fields["no_code"]
+        self.fields["unit_name"].help_text = name_hint
+        self.fields["uscc"].help_text = code_hint
+        self.wants_code = "no_code" in self.fields and bool(
+            (self.data if self.is_bound else self.initial).get("no_code")
+        )
+        if self.wants_code:
+            self.fields["uscc"].required = self.attachments_required = False
+            self.fields["files"].required = False
 
     def groups(self):
         return [
-            ("单位信息", ["unit_name", "uscc", "division", "files", "draft", "files_shown"]),
-            ("联系方式（向需要催办的人公开）", ["contact_name", "phone", "office_hours"]),
+            ("单位信息", ["unit_name", "uscc", "no_code", "division", "files", "draft", "files_shown"]),
+            ("联系方式（向需要催办的人公开）", list(CONTACT)),
             self.person_group("管理员账号（您本人）"),
         ]
 
@@ -568,19 +396,26 @@ class OrganizationForm(WithAttachments, RegistrationForm):
 
     def clean_uscc(self):
         code = self.cleaned_data["uscc"]
+        if not code:
+            return ""
+        if codes.is_temporary(code):
+            temporary_code.check_usable(code, self.cleaned_data.get("unit_name", ""))
+            self.attachments_required = False  # the platform's own document proves it
         taken = taken_by(self.role, code)
         if taken:
             raise ValidationError(already_taken(taken))
         return code
 
+    def clean(self):
+        cleaned = super().clean()
+        if self.wants_code:
+            # What stands there does not count, whatever it is.
+            cleaned["uscc"] = ""
+            self._errors.pop("uscc", None)
+        return cleaned
+
     def clean_division(self):
         return Division.objects.get(pk=self.cleaned_data["division"])
-
-    def clean_phone(self):
-        phone = unicodedata.normalize("NFKC", self.cleaned_data["phone"]).strip()
-        if not PHONE.fullmatch(phone):
-            raise ValidationError("请填写能打通的办公电话，例如 0538-8000000。")
-        return phone
 
     def payload(self):
         cleaned = self.cleaned_data
@@ -590,6 +425,7 @@ class OrganizationForm(WithAttachments, RegistrationForm):
             superior_name=self.chosen.name,
             name=cleaned["unit_name"],
             uscc=cleaned["uscc"],
+            wants_code=self.wants_code,
             division=cleaned["division"],
             contact_name=cleaned["contact_name"],
             phone=cleaned["phone"],

@@ -205,8 +205,12 @@ class Message(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["user", "-id"], name="message_list"),
-            models.Index(fields=["user", "-id"], condition=Q(read_at__isnull=True), name="message_unread"),
+            models.Index(fields=["user", "-created_at", "-id"], name="message_list"),
+            models.Index(
+                fields=["user", "-created_at", "-id"],
+                condition=Q(read_at__isnull=True),
+                name="message_unread",
+            ),
         ]
 
     def __str__(self) -> str:

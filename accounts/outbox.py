@@ -69,8 +69,13 @@ def message(
     account: RoleAccount | None = None,
     by_mail: bool = True,
     at: datetime | None = None,
+    is_news: bool = True,
 ) -> Message:
-    """A message that is not told yet. `at` is when it happened, if not now."""
+    """A message that is not told yet. `at` is when it happened, if not now.
+
+    What is no news any more is put on the page as read and sent to nobody.
+    """
+    at = at or timezone.now()
     return Message(
         user=user,
         account=account,
@@ -78,8 +83,9 @@ def message(
         subject=without_numbers(subject)[:80],
         text=without_numbers(text)[:2000],
         url=url,
-        by_mail=by_mail,
-        created_at=at or timezone.now(),
+        by_mail=by_mail and is_news,
+        created_at=at,
+        read_at=None if is_news else at,
     )
 
 

@@ -52,4 +52,4 @@ class MessageQuerySet(models.QuerySet):
         return self.filter(read_at=None)
 
     def newest_first(self):
-        return self.order_by("-pk")
+        return self.order_by("-created_at", "-pk")

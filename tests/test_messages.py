@@ -187,7 +187,7 @@ def test_old_records_are_no_mail(moving):
     )
     announce_all()
     postman.deliver()
-    assert last_told(person.user).created_at == long_ago
+    assert last_told(person.user).created_at == last_told(person.user).read_at == long_ago
     assert mail.outbox == []
 
 
@@ -262,6 +262,13 @@ def test_unread_first_then_newest_first_page_by_page(town):
     assert [one.subject for one in seen] == [f"第 {n} 条" for n in reversed(range(10, 120))] + [
         f"第 {n} 条" for n in reversed(range(10))
     ]
+    # A place that was read meanwhile, and places of nobody or of nothing.
+    first = messages.page_of(person.user)
+    messages.mark_read(person.user, first.rows[-1])
+    assert first.rows[-1].pk not in {one.pk for one in messages.page_of(person.user, first.older).rows}
+    foreign = Message.objects.create(user=town.user(), key="x", subject="甲", text="乙")
+    for place in (str(foreign.pk), "0", "9" * 30, "x", "٣", "-1"):
+        assert messages.page_of(person.user, place).first
     client = town.login(person)
     text = client.get(PAGE).content.decode()
     assert "有 99 条以上未读" in text
@@ -335,7 +342,7 @@ def test_a_message_of_another_role_opens_in_that_role(town):
     outbox.notify(person.user, "催办：学时申报", "内容", url="/inbox/", account=admin)
     client = town.login(person)
     text = client.get(PAGE).content.decode()
-    assert f"切换为{admin}后查看" in text
+    assert f"切换为“{admin}”后查看" in text
     answer = client.post(f"{PAGE}{last_told(person.user).pk}/open/", follow=True)
     assert answer.status_code == 200
     assert answer.request["PATH_INFO"] == "/inbox/"

@@ -21,8 +21,8 @@ from workflow.models import Application, Event, State, Step, StepState
 from workflow.wording import letter_date, masked_name
 
 Verb = Event.Verb
-# What happened longer ago is put on the page without a mail: records taken over from elsewhere are not news.
-MAIL_WITHIN = timedelta(days=7)
+# What happened longer ago is put on the page as read, without a mail: records taken over from elsewhere.
+NEWS_FOR = timedelta(days=7)
 
 
 @dataclass
@@ -69,8 +69,8 @@ def announce(event_id: int) -> None:
             url=(news.again if person.pk == application.submitted_by_id else "")
             or detail_url(application.pk),
             account=_account(application, person),
-            by_mail=event.at > timezone.now() - MAIL_WITHIN,
             at=event.at,
+            is_news=event.at > timezone.now() - NEWS_FOR,
         )
         for person in people.values()
     )

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '消息',
                 'verbose_name_plural': '消息',
-                'indexes': [models.Index(fields=['user', '-id'], name='message_list'), models.Index(condition=models.Q(('read_at__isnull', True)), fields=['user', '-id'], name='message_unread')],
+                'indexes': [models.Index(fields=['user', '-created_at', '-id'], name='message_list'), models.Index(condition=models.Q(('read_at__isnull', True)), fields=['user', '-created_at', '-id'], name='message_unread')],
                 'constraints': [models.UniqueConstraint(fields=('user', 'key'), name='message_once'), models.CheckConstraint(condition=models.Q(('url', ''), models.Q(('url__startswith', '/'), models.Q(('url__startswith', '//'), _negated=True)), _connector='OR'), name='message_opens_a_page_of_ours')],
             },
         ),

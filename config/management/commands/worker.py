@@ -30,22 +30,30 @@ class Command(BaseCommand):
 
 async def until_told() -> None:
     """Work until SIGTERM or SIGINT; when the database goes away, begin again once it is back."""
-    working = asyncio.current_task()
+    working, told = asyncio.current_task(), asyncio.Event()
+
+    def stop():
+        told.set()
+        working.cancel()
+
     for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, working.cancel)
+        asyncio.get_running_loop().add_signal_handler(sign, stop)
     with contextlib.suppress(asyncio.CancelledError):
-        while True:
+        while not told.is_set():
             try:
                 await work()
             except Exception as error:  # whatever the driver raises when its server stops
                 logger.warning("the worker lost its database: %s", type(error).__name__)
-            await asyncio.sleep(SECONDS_UNTIL_AGAIN)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), SECONDS_UNTIL_AGAIN)
 
 
 async def work(number: int = 1, **how) -> None:
     """Run workers; returns when the connection to the database fails, or with `wait=False` when all is done."""
     alias = "worker" if "worker" in settings.DATABASES else "default"
-    connector = PsycopgConnector(kwargs=connector_params(alias), min_size=1, max_size=THREADS)
+    connector = PsycopgConnector(
+        kwargs=connector_params(alias), min_size=1, max_size=THREADS, timeout=SECONDS_UNTIL_AGAIN
+    )
     options = {
         "concurrency": THREADS,
         "delete_jobs": "successful",

@@ -11,9 +11,9 @@ from accounts.models import Authenticator, OneUseSecret, PasswordReset, Recovery
 
 
 def retire(user: User) -> None:
-    """Forget password, second factor, contacts and open resets; end every session. In the caller's transaction.
+    """Forget password, second factor, contacts, open resets and rights on reference data; end every session.
 
-    The caller has closed the roles, and told the owner before the addresses go.
+    In the caller's transaction. The caller has closed the roles, and told the owner before the addresses go.
     """
     now = timezone.now()
     OneUseSecret.objects.filter(user=user, closed_at=None).update(closed_at=now)
@@ -22,5 +22,8 @@ def retire(user: User) -> None:
     RecoveryCode.objects.filter(user=user).delete()
     user.set_unusable_password()
     user.email = user.mobile = ""
-    user.save(update_fields=["password", "email", "mobile"])
+    user.is_staff = user.is_superuser = False
+    user.save(update_fields=["password", "email", "mobile", "is_staff", "is_superuser"])
+    user.groups.clear()
+    user.user_permissions.clear()
     sessions.end_others(user)

@@ -7,7 +7,7 @@ urlpatterns = [
     path("", include("desk.urls")),
     path("", include("accounts.urls")),
     path("", include("workflow.urls")),
-    path("register/", include("registration.urls")),
+    path("", include("registration.urls")),
     path("hours/", include("credits.urls")),
     path("moves/", include("transfers.urls")),
     path("organization/", include("orgs.urls")),

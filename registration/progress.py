@@ -12,6 +12,7 @@ from registration.models import (
     EmployerRegistration,
     PractitionerRegistration,
     Registration,
+    TemporaryCode,
 )
 from workflow.flow import flow_of, payload_of
 from workflow.models import Application, State
@@ -41,6 +42,7 @@ class Shown:
     id_masked: str
     tag: tuple[str, str]
     slip: Slip
+    code: TemporaryCode | None = None
 
     @property
     def pending(self) -> bool:
@@ -80,6 +82,9 @@ def show(registration: Registration) -> Shown:
         id_masked=registration.id_masked,
         tag=TAGS[application.state],
         slip=slip_of(application),
+        code=TemporaryCode.objects.filter(code=registration.uscc).first()
+        if getattr(registration, "wants_code", False) and registration.uscc
+        else None,
     )
 
 

@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from accounts import crypto
 from accounts.id_number import PURPOSE, IdKind, IdNumber
-from accounts.models import User
+from accounts.models import RoleAccount, User
 from orgs.models import Organization, Practitioner, TitleLevel, TitleMode, TitleSeries
 from registration.title_date import basis
-from workflow.models import Payload
+from workflow.models import Payload, State
 
 
 class Change(NamedTuple):
@@ -113,8 +113,8 @@ class IdentityCorrection(Payload):
     """更正姓名或证件号码 (F-82 … F-86): what is wrong, what is right, and why.
 
     Both numbers lie here sealed, for good: it is the history of the account (F-86). `new_id_*` are empty when the
-    number stays. `person_was` subjects: the practitioner, or for people without that role the organisation in whose
-    name they were logged in.
+    number stays. The subject is the practitioner, or for people without that role the organisation in whose name they
+    were logged in.
     """
 
     user = models.ForeignKey(User, models.PROTECT, related_name="corrections")
@@ -179,6 +179,35 @@ class IdentityCorrection(Payload):
                 rows.append(Change("证件类型", *kinds))
             rows.append(Change("证件号码", self.old_id_masked, self.new_id_masked))
         return [row for row in rows if row.differs or row.label == "证件号码"]
+
+    @property
+    def looks_alike(self) -> bool:
+        """Whether the numbers differ only where they are masked."""
+        return self.new_id_masked == self.old_id_masked
+
+    @property
+    def doubts(self) -> list[str]:
+        """What the platform should look at twice."""
+        if not self.new_id_index or self.application.state != State.PENDING:
+            return []
+        doubts = []
+        if User.objects.filter(id_index=self.new_id_index).exclude(pk=self.user_id).exists():
+            doubts.append("这个号码现在已有另一个账号，通过时会被拒绝。请驳回，并请申请人致电平台。")
+        others = IdentityCorrection.objects.filter(
+            new_id_index=self.new_id_index, application__state=State.PENDING
+        ).exclude(user=self.user_id)
+        if others.exists():
+            doubts.append("另有人也在申请更正为这个号码，请仔细核对证明材料。")
+        return doubts
+
+    @property
+    def accounts(self) -> list[RoleAccount]:
+        """Every login role that follows the person."""
+        return list(RoleAccount.objects.filter(user=self.user_id).live().order_by("pk"))
+
+    @property
+    def shown_rows(self) -> list["NumberShown"]:
+        return list(self.shown.select_related("user"))
 
 
 class NumberShown(models.Model):

@@ -26,7 +26,7 @@ from registration import unit_search
 from registration.enrol import already, enrol_organization, enrol_practitioner
 from registration.forms.entering import FORMS, ProgressForm, RegistrationForm, UnitSearchForm, WithdrawForm
 from registration.progress import NOTHING, by_password, by_receipt, registrations_of, show
-from registration.reviewer import reviewer_of
+from registration.reviewer import issuer_of_code, reviewer_of
 from registration.situations import Situation, check_choice, situation_of, situations_of
 from workflow import engine
 from workflow.attachments import claim
@@ -218,6 +218,7 @@ def check(request: HttpRequest, role: str) -> HttpResponse:
         "label": Role(role).label,
         "rows": rows,
         "reviewer": reviewer_of(role, chosen, page.person.user),
+        "issuer": issuer_of_code(role, page.person.user) if getattr(page, "wants_code", False) else None,
         "back_url": address,
     }
     return render(request, "registration/check.html", context)
@@ -365,7 +366,7 @@ def _with_held_password(request: HttpRequest, role: str) -> tuple[QueryDict, boo
 @require_http_methods(["GET"])
 def done(request: HttpRequest, application_id: int) -> HttpResponse:
     """提交成功, at a permanent address. For everybody else it leads to the progress query."""
-    for registration in _visible(request):
+    for registration in registrations_shown_to(request):
         if registration.pk == application_id:
             shown = show(registration)
             # A receipt opens the state, not what was written.
@@ -388,7 +389,7 @@ def progress(request: HttpRequest) -> HttpResponse:
         except throttle.TooMany as stop:
             form.add_error(None, f"查询次数太多，请 {stop.words}后再试。")
             status = 429
-    visible = [] if request.method == "POST" or "other" in request.GET else _visible(request)
+    visible = [] if request.method == "POST" or "other" in request.GET else registrations_shown_to(request)
     context = {
         "form": form,
         "shown": [show(registration) for registration in visible],
@@ -411,7 +412,7 @@ def _found(request: HttpRequest, asked: dict) -> bool:
     return application is not None
 
 
-def _visible(request: HttpRequest) -> list:
+def registrations_shown_to(request: HttpRequest) -> list:
     """The registrations that this browser may see: of the proved person, or the one its receipt opened."""
     whose = _whose(request)
     if whose is not None:
@@ -427,7 +428,7 @@ def _visible(request: HttpRequest) -> list:
 def withdraw(request: HttpRequest) -> HttpResponse:
     """撤回申请, with the password given at the registration (F-47 … F-50)."""
     source = request.POST if request.method == "POST" else request.GET
-    registration = next((one for one in _visible(request) if str(one.pk) == source.get("application")), None)
+    registration = next((one for one in registrations_shown_to(request) if str(one.pk) == source.get("application")), None)
     if registration is None:
         messages.warning(request, "请先查询到这条注册，再撤回。")
         return redirect("registration:progress")

@@ -41,6 +41,15 @@ class PractitionerQuerySet(models.QuerySet):
             return self.filter(pk=actor.practitioner.pk)
         return self.none()
 
+    def ever_at(self, organization):
+        """Everybody whom this unit ever had after their registration or transfer was approved (F-88).
+
+        Also who left since: of those the unit may read that they were here, not what has become of them.
+        """
+        were_here = self.model.history.filter(employer=organization, status="active").values("id")
+        still = Q(employer=organization, status__in=["active", "closed"])
+        return self.filter(still | Q(pk__in=were_here))
+
 
 class OrgAdminQuerySet(models.QuerySet):
     def active(self):

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-TESTS ?= -n 2
+TESTS ?= -n 2 --dist loadfile
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check test browser lint lock
 

@@ -49,6 +49,7 @@ class DoneRow(NamedTuple):
     verdict: str
     by: str
     at: str
+    step: int
 
 
 def shown_count(count: int) -> str:
@@ -94,9 +95,12 @@ ORDER = ("opened_at", "pk")
 DONE_ORDER = ("-decided_at", "-pk")
 
 
-def decided_rows(actor: Actor, duty: str = "", name: str = "") -> QuerySet:
-    """已办: steps that the actor's organisation decided, whoever of its admins did, newest first by DONE_ORDER."""
-    steps = Step.objects.addressed_to(actor).filter(decided_at__isnull=False)
+def decided_rows(actor: Actor, duty: str = "", name: str = "", removed: bool = False) -> QuerySet:
+    """已办: steps that the actor's organisation decided, whoever of its admins did, newest first by DONE_ORDER.
+
+    `removed`: those that it took out of the list instead (F-88).
+    """
+    steps = Step.objects.decided_for(actor).filter(removed__isnull=not removed)
     return _narrowed(steps, duty, name).values(
         "pk", "decided_at", "state", by=F("decided_by__name"), **_SUBJECT
     )
@@ -153,6 +157,7 @@ def shown_done(rows: list[dict]) -> list[DoneRow]:
             "驳回" if row["state"] == StepState.REJECTED else "通过",
             masked_name(row["by"]),
             shown_time(row["decided_at"]),
+            row["pk"],
         )
         for row in rows
     ]

@@ -47,6 +47,10 @@ class StepQuerySet(models.QuerySet):
         mine = self.filter(approver=actor.organization)
         return mine if actor.is_super else mine.filter(application__duty__in=list(actor.duties))
 
+    def decided_for(self, actor):
+        """已办: what the actor's organisation decided, within the actor's duties."""
+        return self.addressed_to(actor).filter(decided_at__isnull=False)
+
     def awaiting(self, actor):
         """待办审核: open steps that this actor may decide; never the actor's own matter (decision 8)."""
         if not actor.user:

@@ -6,6 +6,7 @@ app_name = "workflow"
 urlpatterns = [
     path("inbox/", views.waiting, name="inbox"),
     path("inbox/done/", views.done, name="done"),
+    path("inbox/done/remove/", views.remove_done, name="remove_done"),
     path("applications/<int:application_id>/", views.detail, name="detail"),
     path("applications/<int:application_id>/receipt/", views.receipt, name="receipt"),
     path("applications/<int:application_id>/withdraw/", views.withdraw, name="withdraw"),

@@ -1,7 +1,9 @@
 """Pages of the approval engine: the inbox, one application, the four verbs, attachments."""
 
+from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.kept import form_data
@@ -10,7 +12,7 @@ from orgs.models import Duty, Kind
 from workflow import engine, inbox, keyset, reminders
 from workflow.flow import flow_of, payload_of
 from workflow.forms import ApproveForm, InboxFilter, RejectForm
-from workflow.models import Application, Attachment, State, Step
+from workflow.models import Application, Attachment, RemovedDecision, State, Step
 from workflow.slip import slip_of
 from workflow.told import told
 
@@ -31,14 +33,32 @@ def done(request: HttpRequest) -> HttpResponse:
     return _list(request, done=True)
 
 
+@require_http_methods(["POST"])
+@for_admins
+def remove_done(request: HttpRequest) -> HttpResponse:
+    """从已办列表中移除, or bring back: the list of the own organisation alone changes (F-88)."""
+    asked = request.POST.get("step", "")
+    if not (asked.isascii() and asked.isdecimal() and len(asked) < 19):
+        raise Http404
+    step = get_object_or_404(Step.objects.decided_for(request.actor), pk=asked)
+    if "restore" in request.POST:
+        RemovedDecision.objects.filter(step=step).delete()
+        messages.success(request, "已恢复到已办列表。")
+        return redirect(reverse("workflow:done") + "?removed=1")
+    RemovedDecision.objects.get_or_create(step=step, defaults={"by": request.user})
+    messages.success(request, "已从已办列表中移除，办理记录仍然保留，可在“已移除的记录”中恢复。")
+    return redirect("workflow:done")
+
+
 def _list(request: HttpRequest, done: bool) -> HttpResponse:
     actor = request.actor
     counts = request.waiting = inbox.waiting_by_duty(actor)
     duty = request.GET.get("duty", "")
     duty = duty if duty in counts else ""
     name = request.GET.get("name", "").strip()[:50]
+    removed = done and "removed" in request.GET
     if done:
-        page = keyset.page(inbox.decided_rows(actor, duty, name), inbox.DONE_ORDER, request.GET)
+        page = keyset.page(inbox.decided_rows(actor, duty, name, removed), inbox.DONE_ORDER, request.GET)
         rows = inbox.shown_done(page.rows)
     else:
         page = keyset.page(inbox.awaiting_rows(actor, duty, name), inbox.ORDER, request.GET)
@@ -47,6 +67,7 @@ def _list(request: HttpRequest, done: bool) -> HttpResponse:
         "rows": rows,
         "page": page,
         "done": done,
+        "removed": removed,
         "tabs": _tabs(counts, duty, done),
         "filter": InboxFilter({"duty": duty, "name": name}),
         "reset_url": (request.path + (f"?duty={duty}" if duty else "")) if name else "",

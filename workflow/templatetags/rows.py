@@ -18,7 +18,9 @@ _INBOX_WITH_UNIT = (
 _DONE = (
     '<tr><td class="hd{}"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td><td data-l="事项">{}</td>'
     '<td data-l="结果"><span class="tag t-{}">{}</span></td><td data-l="审核人">{}</td>'
-    '<td class="nw" data-l="审核时间">{}</td></tr>\n'
+    '<td class="nw" data-l="审核时间">{}</td><td class="no-print" data-l="已办列表">'
+    '<button type="submit" class="aslink nw" name="step" value="{}">{}<span class="visually-hidden">：{}，{}</span></button>'
+    "</td></tr>\n"
 )
 
 
@@ -31,9 +33,9 @@ def inbox_rows(rows, with_unit=False):
 
 
 @register.simple_tag
-def done_rows(rows):
-    """Table rows of workflow.inbox.DoneRow."""
-    return format_html_join("", _DONE, ((_unbroken(row), *row) for row in rows))
+def done_rows(rows, verb):
+    """Table rows of workflow.inbox.DoneRow; `verb` is what the button of a row does (移除, 恢复)."""
+    return format_html_join("", _DONE, ((_unbroken(row), *row, verb, row.who, row.summary) for row in rows))
 
 
 def _unbroken(row):

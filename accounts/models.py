@@ -276,3 +276,23 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.used_at or ''}".strip()
+
+
+class SecondFactorReset(models.Model):
+    """手机丢失: who turned off whose second factor, for which organisation (its name at that time), and why."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    organization = models.CharField("办理单位", max_length=120)
+    reason = models.CharField("原因", max_length=200)
+    at = models.DateTimeField("办理时间", default=timezone.now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "代为关闭两步验证"
+        constraints = [
+            models.CheckConstraint(name="second_factor_reset_has_reason", condition=~Q(reason="")),
+            models.CheckConstraint(name="second_factor_reset_by_another", condition=~Q(by=models.F("user"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization} {self.at:%Y-%m-%d %H:%M}"

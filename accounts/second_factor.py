@@ -23,10 +23,10 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django_otp.oath import TOTP
 
-from accounts import crypto, kept, notices, throttle
+from accounts import crypto, kept, notices, sessions, throttle
 from accounts.address import network_of
 from accounts.browser import people_here
-from accounts.models import Authenticator, RecoveryCode, Role, User
+from accounts.models import Authenticator, RecoveryCode, Role, SecondFactorReset, User
 from accounts.refused import Refused
 
 PURPOSE = "second-factor"
@@ -143,9 +143,27 @@ def renew_codes(user: User) -> list[str]:
 @transaction.atomic
 def remove(user: User) -> None:
     """Turn it off; the recovery codes go with it."""
+    _drop(user)
+    notices.security_changed(user, "两步验证已关闭，以后只凭密码登录。")
+
+
+@transaction.atomic
+def take_away(user: User, *, by: User, organization: str, reason: str) -> None:
+    """Turn it off for somebody who lost the telephone; every session of theirs ends, and they are told by whom.
+
+    The caller has checked that `by`, for `organization`, may.
+    """
+    _drop(user)
+    sessions.end_others(user)
+    SecondFactorReset.objects.create(user=user, by=by, organization=organization, reason=reason)
+    notices.security_changed(
+        user, f"{organization}的管理员关闭了您的两步验证，原因：{reason}。您可以只凭密码登录。"
+    )
+
+
+def _drop(user: User) -> None:
     Authenticator.objects.filter(user=user).delete()
     RecoveryCode.objects.filter(user=user).delete()
-    notices.security_changed(user, "两步验证已关闭，以后只凭密码登录。")
 
 
 def _new_codes(user: User) -> list[str]:

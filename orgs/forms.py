@@ -164,3 +164,18 @@ def successors(actor: Actor):
         .exclude(user=actor.user)
         .for_list()
     )
+
+
+class LostPhoneForm(forms.Form):
+    """手机丢失: whose second factor to turn off, why, and the own password."""
+
+    error_title = "没有办理"
+
+    id_number = IdNumberField(kind=None)
+    reason = forms.CharField(
+        label="原因",
+        max_length=100,
+        help_text="会告知本人并留存，例如：手机丢失，已当面核对身份。",
+        error_messages={"required": "请填写原因。"},
+    )
+    password = PasswordField(label="您的登录密码", autocomplete="current-password")

@@ -12,6 +12,7 @@ urlpatterns = [
     path("admins/<int:admin_id>/restore/", views.restore, name="restore"),
     path("admins/<int:admin_id>/invite/", views.invite, name="invite"),
     path("admins/<int:admin_id>/remove/", views.remove, name="remove"),
+    path("second-factor/", views.turn_off_second_factor, name="turn_off_second_factor"),
     path("roles/", views.roles, name="roles"),
     path("roles/add/", views.add_role, name="add_role"),
     path("roles/<int:role_id>/", views.edit_role, name="edit_role"),

@@ -18,14 +18,16 @@ from accounts import crypto, throttle
 from accounts.entrance import enter
 from accounts.id_number import IdNumber
 from accounts.kept import forget, form_data, keep, kept
-from accounts.login import recognise
+from accounts.login import knows_own_password, recognise
+from accounts.masked import masked_name
 from accounts.models import AccountStatus, User
 from accounts.refused import Refused
-from orgs import appointment, granting
+from orgs import appointment, granting, lost_phone
 from orgs import succession as handover
 from orgs.doors import for_any_role, for_super_admins
 from orgs.forms import (
     AppointForm,
+    LostPhoneForm,
     NewPersonForm,
     PersonSearch,
     RoleForm,
@@ -448,3 +450,32 @@ def _answer(request: HttpRequest, swap: SuperSwap) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, str(refusal))
     return redirect("desk:home")
+
+
+# --- 手机丢失 (P3) ---------------------------------------------------------------------------------------------
+
+
+@sensitive_post_parameters("id_number", "password")
+@require_http_methods(["GET", "POST"])
+@for_super_admins
+def turn_off_second_factor(request: HttpRequest) -> HttpResponse:
+    """Let somebody below in again who has neither the telephone nor a recovery code."""
+    form = LostPhoneForm(form_data(request))
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        try:
+            throttle.spend("admin-lookup", request.user.pk, limit=LOOKUPS, per=throttle.HOUR)
+            if knows_own_password(request, form.cleaned_data["password"]):
+                reason = form.cleaned_data["reason"].rstrip("。")
+                user = lost_phone.take_away(form.cleaned_data["id_number"], reason, by=request.actor)
+                messages.success(
+                    request, f"{masked_name(user.name)}的两步验证已关闭，本人已收到通知，可以只凭密码登录。"
+                )
+                return redirect("orgs:admins")
+            form.add_error("password", "密码不对，请重新填写。")
+        except throttle.TooMany as too_many:
+            form.add_error(None, f"尝试次数太多，请在 {too_many.words} 后再试。")
+            status = 429
+        except Refused as refusal:
+            form.add_error("id_number", str(refusal))
+    return render(request, "orgs/turn_off_second_factor.html", {"form": form}, status=status)

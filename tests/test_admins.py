@@ -26,6 +26,7 @@ from workflow import engine
 
 ADMINS, ADD, APPOINT = "/organization/admins/", "/organization/admins/add/", "/organization/admins/add/role/"
 ROLES, SUCCESSION = "/organization/roles/", "/organization/succession/"
+LOST = "/organization/second-factor/"
 HOURS_ONLY = "学时审核员"
 
 
@@ -238,7 +239,7 @@ def test_every_kind_of_organisation_manages_its_admins(town, roles, kind):
 def pages(admin, role, swap):
     """Every page of orgs: (method, address)."""
     one, of_role = f"{ADMINS}{admin.pk}/", f"{ROLES}{role.pk}/"
-    both = [ADD, APPOINT, one, f"{one}remove/", f"{ROLES}add/", of_role, SUCCESSION]
+    both = [LOST, ADD, APPOINT, one, f"{one}remove/", f"{ROLES}add/", of_role, SUCCESSION]
     posts = [f"{one}suspend/", f"{one}restore/", f"{one}invite/", f"{of_role}delete/", f"{SUCCESSION}cancel/"]
     return (
         [("get", page) for page in (ADMINS, ROLES, *both, f"{SUCCESSION}{swap.pk}/")]

@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 
 from accounts import crypto, second_factor
-from accounts.models import Authenticator, PasswordReset, RecoveryCode, Session, User
+from accounts.models import Authenticator, PasswordReset, RecoveryCode, SecondFactorReset, Session, User
 from accounts.password import issue_one_use_secret, start_reset
 from accounts.second_factor import Verdict
 from tests.race import at_once
@@ -539,7 +539,7 @@ def test_a_new_password_does_not_bypass_it(me, owned, town, way):
 
 def test_turning_off_takes_password_and_code(me, town, clock, commits):
     client = town.login(me)
-    phone, codes, _ = set_up(client, clock)
+    phone, _, _ = set_up(client, clock)
     clock.now += 30
     page = client.post(
         "/security/second-factor/off/", {"current_password": "wrong-one", "code": phone.code()}
@@ -732,3 +732,96 @@ def test_it_costs_a_request_nothing(town, settings, owned):
             client.get("/inbox/")
         counts.append(len(captured))
     assert counts[0] == counts[1]
+
+
+# --- the telephone is lost ------------------------------------------------------------------------------------
+
+
+def lost(client, user, reason="手机丢失，已当面核对", password=PASSWORD):
+    fields = {"id_number": user.id_number.reveal(), "reason": reason, "password": password}
+    return client.post("/organization/second-factor/", fields)
+
+
+def test_those_above_let_somebody_in_again(town, owned, commits):
+    employer = town.employer(name="测试单位")
+    person = town.practitioner(at=employer)
+    inside = town.login(person)
+    owned(person.user)
+    with commits():
+        answer = lost(town.login(employer), person.user)
+    assert answer.url == "/organization/admins/"
+    row = SecondFactorReset.objects.get()
+    assert (row.user, row.by, row.organization) == (person.user, town.super_admin(employer).user, "测试单位")
+    assert "测试单位的管理员关闭了您的两步验证，原因：手机丢失，已当面核对。" in mail.outbox[-1].body
+    assert not is_in(inside)
+    assert not RecoveryCode.objects.filter(user=person.user).exists()
+    assert password_step(person.account)[1].url == "/"
+
+
+REACH = {
+    "own practitioner": True,
+    "own plain admin": True,
+    "practitioner below": True,
+    "super admin below": True,
+    "super admin above": False,
+    "own practitioner who is admin above": False,
+    "own practitioner who is admin elsewhere": False,
+    "own practitioner under review elsewhere": False,
+    "practitioner of a sibling": False,
+    "oneself": False,
+    "one without it": False,
+}
+
+
+@pytest.mark.parametrize(("who", "allowed"), REACH.items())
+def test_whose_may_be_turned_off(town, owned, who, allowed):
+    authority = town.authority()
+    employer, sibling = town.employer(under=authority), town.employer(under=authority)
+    below = town.employer(under=employer)
+    person = town.practitioner(at=employer)
+    if who == "own practitioner who is admin above":
+        town.admin(authority, user=person.user)
+    elif who == "own practitioner who is admin elsewhere":
+        town.admin(sibling, user=person.user)
+    elif who == "own practitioner under review elsewhere":
+        town.admin(sibling, user=person.user)
+        person.user.accounts.exclude(pk=person.account.pk).update(status="pending")
+    user = {
+        "own plain admin": lambda: town.admin(employer).user,
+        "practitioner below": lambda: town.practitioner(at=below).user,
+        "super admin below": lambda: town.super_admin(below).user,
+        "super admin above": lambda: town.super_admin(authority).user,
+        "practitioner of a sibling": lambda: town.practitioner(at=sibling).user,
+        "oneself": lambda: town.super_admin(employer).user,
+    }.get(who, lambda: person.user)()
+    client = town.login(employer)
+    if who != "one without it":
+        owned(user)
+    answer = lost(client, user)
+    assert (answer.status_code == 302) is allowed, words(answer)
+    assert SecondFactorReset.objects.exists() is allowed
+    if not allowed:
+        assert "没有可以办理的人。" in words(answer)
+        assert Authenticator.objects.exists() is (who != "one without it")
+
+
+def test_the_platform_may_for_everybody_else(town, owned):
+    staff = town.operator()
+    bureau = town.super_admin(town.bureau)
+    owned(bureau.user)
+    client = town.login(staff)
+    assert lost(client, bureau.user).status_code == 302
+    owned(staff.user)
+    assert lost(client, staff.user).status_code == 200
+
+
+def test_it_takes_the_super_admin_the_own_password_and_a_reason(town, owned):
+    employer = town.employer()
+    person = town.practitioner(at=employer)
+    owned(person.user)
+    assert lost(town.login(town.admin(employer)), person.user).status_code == 403
+    assert lost(town.login(town.practitioner(at=employer)), person.user).status_code == 403
+    client = town.login(employer)
+    assert "密码不对" in words(lost(client, person.user, password="not-mine-at-all"))
+    assert "请填写原因。" in words(lost(client, person.user, reason=""))
+    assert Authenticator.objects.filter(user=person.user).exists()

@@ -1,6 +1,7 @@
 """What every page shows: the platform's name, the menu of the current role, who is logged in.
 
-At most two queries, and only for who is logged in: what waits for them, and their further identities.
+At most three queries, and only for who is logged in: what waits for them, what they have not read, and their further
+identities.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.identities import identities_of
+from accounts.messages import unread_count
 from accounts.models import RoleAccount
 from desk import elder
 from orgs.actor import NOBODY, Actor
@@ -24,7 +26,8 @@ class Entry(NamedTuple):
     """One word of the menu (screens.md §3.1): the page it opens and the pages on which it is marked.
 
     `under` is its second level, shown as a row of its own while one of these pages is open; then the entry itself
-    opens the first of them. `to` says who sees it. `counts`: how much waits, all of it ("*") or of one duty.
+    opens the first of them. `to` says who sees it. `counts`: how much waits, all of it ("*") or of one duty, or what
+    is not read ("messages").
     """
 
     label: str
@@ -61,15 +64,37 @@ SETTINGS = Entry(
         "password set_up_second_factor turn_off_second_factor recovery_codes renew_recovery_codes",
     ),
 )
+MESSAGES = Entry("消息", "accounts:messages", counts="messages")
 WAITING = Entry("待办审核", "workflow:inbox", _pages("workflow", "done approve reject"), counts="*")
-FIGURES = Entry("查询统计", "desk:people", _pages("desk", "person reset_password"), to=_holds(Duty.PEOPLE))
+PEOPLE = Entry(
+    "专技人员信息查询",
+    "desk:people",
+    _pages("desk", "person person_history reset_password"),
+    to=_holds(Duty.PEOPLE),
+)
+SEARCH = Entry("综合查询", "desk:search")
+FIGURES = Entry("查询统计", under=(PEOPLE, SEARCH))
+
+
+def _tree(label: str, kind: str | None = None) -> Entry:
+    """What is below the own organisation, in the words of its kind."""
+    return Entry(
+        label,
+        "desk:tree",
+        _pages("desk", "below organization organization_history"),
+        to=lambda actor: kind in (None, actor.organization.kind),
+    )
+
+
 ACCOUNTS = Entry(
     "账户管理",
     under=(
         Entry(
             "管理单位管理员",
             "orgs:admins",
-            _pages("orgs", "admin add_admin appoint remove succession cancel_succession"),
+            _pages(
+                "orgs", "admin add_admin appoint remove succession cancel_succession turn_off_second_factor"
+            ),
             to=_is_super,
         ),
         Entry("角色管理", "orgs:roles", _pages("orgs", "add_role edit_role"), to=_is_super),
@@ -79,8 +104,11 @@ ACCOUNTS = Entry(
             _pages("transfers", "released incoming records"),
             to=_moves_people,
         ),
+        _tree("下级机构", Kind.EMPLOYER),
+        _tree("下属单位", Kind.AUTHORITY),
     ),
 )
+PEOPLE_AND_UNITS = Entry("人员与单位", under=(PEOPLE, _tree("单位树"), SEARCH))
 
 ANONYMOUS = [
     HOME,
@@ -100,6 +128,7 @@ PRACTITIONER = [
         ),
     ),
     Entry("用户资料管理", under=(Entry("单位调转", "transfers:transfer"), SETTINGS)),
+    MESSAGES,
 ]
 ADMIN = [
     HOME,
@@ -107,6 +136,7 @@ ADMIN = [
     ACCOUNTS,
     Entry("单位资料管理", under=(Entry("更换上级部门", "transfers:superior", to=_is_super),)),
     FIGURES,
+    MESSAGES,
     SETTINGS,
 ]
 BUREAU = [
@@ -121,15 +151,17 @@ BUREAU = [
     ),
     WAITING,
     ACCOUNTS,
-    FIGURES,
+    PEOPLE_AND_UNITS,
+    MESSAGES,
     SETTINGS,
 ]
 OPERATOR = [
     HOME,
     WAITING,
     ACCOUNTS,
-    FIGURES,
+    PEOPLE_AND_UNITS,
     Entry("基础数据", "admin:index", to=lambda actor: actor.user.is_staff),
+    MESSAGES,
     SETTINGS,
 ]
 FOOTER = [
@@ -199,12 +231,13 @@ def _shown(entry: Entry, current: bool, count: str = "") -> dict:
 
 def _counts(request: HttpRequest, actor: Actor, entries: list[Entry]) -> dict[str, str]:
     wanted = {entry.counts for entry in entries if entry.counts}
-    if not wanted:
-        return {}
     counts = dict(getattr(request, "waiting", {}))  # a view that counted already leaves it there
-    if not counts:
-        counts = {"*": waiting_count(actor)} if wanted == {"*"} else waiting_by_duty(actor)
+    waiting = wanted - {"messages"}
+    if waiting and not counts:
+        counts = {"*": waiting_count(actor)} if waiting == {"*"} else waiting_by_duty(actor)
     counts.setdefault("*", sum(counts.values()))
+    if "messages" in wanted:
+        counts["messages"] = unread_count(actor.user)
     return {key: shown_count(count) for key, count in counts.items() if count}
 
 
@@ -232,6 +265,7 @@ def _who(request: HttpRequest, actor: Actor) -> dict:
         if len(others) <= MOST_OTHERS
         else [],
         "choose_url": reverse("accounts:choose") if len(others) > MOST_OTHERS else "",
+        "add_url": "" if actor.is_operator else reverse("registration:start"),
         "logout_url": reverse("accounts:logout"),
     }
 

@@ -30,3 +30,25 @@ class PeopleSearch(forms.Form):
                 sentence = "请填写身份证号的后四位，或完整的身份证号。" if len(text) < 15 else error.sentence
                 self.add_error("number", sentence)
         return cleaned
+
+
+class SearchForm(forms.Form):
+    """综合查询. What the text is, desk.search finds out."""
+
+    q = forms.CharField(
+        label="查找",
+        required=False,
+        max_length=120,
+        help_text="受理号、姓名、身份证号后四位、单位名称或代码。",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_q(self):
+        text = self.cleaned_data["q"].strip()
+        if not text:
+            raise forms.ValidationError("请填写要查找的内容。")
+        return text
+
+
+class UnitSearch(forms.Form):
+    q = forms.CharField(label="名称或统一社会信用代码", required=False, max_length=120)

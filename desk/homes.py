@@ -7,12 +7,13 @@ path's prefix.
 from datetime import date, timedelta
 
 from django.conf import settings
-from django.db.models import Count, F, IntegerField, Min, Q, Value
+from django.db.models import Count, Exists, F, IntegerField, Min, Q, Value
 from django.db.models.expressions import Func
 from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Authenticator
 from credits.models import Subject
 from credits.required import required_of
 from credits.standing import standing_of
@@ -151,9 +152,52 @@ def of_organization(actor: Actor) -> dict:
         "with_unit": unit.kind != Kind.EMPLOYER,
         "may_look_up": may_look_up,
         "is_new": not people and not waiting,
+        "beginnings": beginnings(actor),
         "matters": inbox.matters(Application.objects.about(unit).pending().order_by("-submitted_at")),
         "subordinates": _subordinates(unit) if unit.kind == Kind.AUTHORITY else [],
     }
+
+
+def beginnings(actor: Actor) -> list[dict]:
+    """What a new super admin does first, as a task list; [] once all of it is done (A1). One query."""
+    unit = actor.organization
+    if not actor.is_super:
+        return []
+    there = Organization.objects.annotate(
+        count=Count("admins", filter=Q(admins__account__status="active")),
+        second_factor=Exists(Authenticator.objects.filter(user=actor.user)),
+        decided=Exists(Step.objects.filter(approver=unit, decided_at__isnull=False)),
+    )
+    admins, second_factor, decided = there.values_list("count", "second_factor", "decided").get(pk=unit.pk)
+    tasks = [
+        {
+            "title": "核对单位信息",
+            "url": reverse("desk:organization", args=[unit.pk]),
+            "done": bool(unit.contact_name and unit.phone),
+            "tag": ("wait", "缺联系方式"),
+        },
+        {
+            "title": "设置第二管理员",
+            "url": reverse("orgs:admins"),
+            "done": admins > 1,
+            "tag": ("next", "未完成"),
+        },
+        {
+            "title": "打开两步验证",
+            "url": reverse("accounts:security"),
+            "done": second_factor,
+            "tag": ("next", "未完成"),
+        },
+        {
+            "title": "处理第一件",
+            "url": reverse("workflow:inbox"),
+            "done": decided,
+            "tag": ("next", "未完成"),
+        },
+    ]
+    if settings.SECOND_FACTOR == "off":
+        del tasks[2]
+    return [] if all(task["done"] for task in tasks) else tasks
 
 
 def sentence(waiting: int, oldest) -> str:
@@ -177,6 +221,7 @@ def _subordinates(unit: Organization) -> list[dict]:
     return [
         {
             "name": one["name"],
+            "url": reverse("desk:organization", args=[one["approver_id"]]),
             "phone": one["phone"],
             "count": one["count"],
             "days": days_waited(one["oldest"]),
@@ -273,6 +318,7 @@ def _troubled(bureau: Organization, late: list[dict]) -> list[dict]:
     found = [
         {
             "name": one["name"],
+            "url": reverse("desk:organization", args=[one["approver_id"]]),
             "phone": one["phone"],
             "note": f"积压 {one['count']} 项",
             "days": days_waited(one["oldest"]),
@@ -286,21 +332,31 @@ def _troubled(bureau: Organization, late: list[dict]) -> list[dict]:
         .exclude(pk=bureau.pk)
         .exclude(admins__account__status="active")
         .order_by("path")
-        .values("name", "phone")[: inbox.MOST + 1]
+        .values("pk", "name", "phone")[: inbox.MOST + 1]
     )
-    return found + [{**one, "note": "没有管理员", "days": None} for one in headless]
+    return found + [
+        {**one, "url": reverse("desk:organization", args=[one["pk"]]), "note": "没有管理员", "days": None}
+        for one in headless
+    ]
 
 
 def _children(bureau: Organization, late: list[dict], year: int) -> list[dict]:
     """Bureaus and authorities right below with their subtree's numbers, then all other units in one line."""
     children = Organization.objects.active().filter(superior=bureau, kind__in=[Kind.BUREAU, Kind.AUTHORITY])
     rows = {
-        child.pk: {"name": child.name, "people": 0, "met": 0, "late": 0}
+        child.pk: {
+            "name": child.name,
+            "url": reverse("desk:organization", args=[child.pk]),
+            "people": 0,
+            "met": 0,
+            "late": 0,
+        }
         for child in sorted(
             children, key=lambda one: (one.kind != Kind.BUREAU, one.division_id or "", one.pk)
         )
     }
-    rest = {"name": "直接管理的用人单位", "people": 0, "met": 0, "late": 0}
+    tree = reverse("desk:tree")
+    rest = {"name": "直接管理的用人单位", "url": tree, "people": 0, "met": 0, "late": 0}
     for child, people, complete in met.by(bureau, year, child=_child(bureau)):
         row = rows.get(child, rest)
         row["people"] += people

@@ -13,10 +13,12 @@ from accounts.id_number import IdNumber
 from credits.years import current_year
 from desk import met
 from orgs.actor import Actor
-from orgs.models import Duty, OrgAdmin, Practitioner
+from orgs.models import Duty, OrgAdmin, Organization, Practitioner
 from workflow.wording import NOTHING, masked_name
 
 ORDER = ("-pk",)
+# Pages of single people that one person may open in an hour (trust.md §3.13): nobody reads a whole unit that way.
+OPENED_PER_HOUR = 300
 
 
 class Row(NamedTuple):
@@ -30,14 +32,23 @@ class Row(NamedTuple):
     reset_url: str
 
 
-def found(actor: Actor, name: str = "", last_four: str = "", unmet: bool = False) -> QuerySet:
+def found(
+    actor: Actor,
+    name: str = "",
+    last_four: str = "",
+    unmet: bool = False,
+    unit: Organization | None = None,
+) -> QuerySet:
     """The approved people of the actor's organisation and below, as dicts for `keyset.page`, newest first.
 
-    `unmet`: only those who have not completed the current year.
+    `unmet`: only those who have not completed the current year. `unit`: only those there and below it; it is the
+    caller's to check that the actor may see it.
     """
     people = Practitioner.objects.visible_to(actor).active()
     if unmet:
-        people = met.unmet(actor.organization, current_year())
+        people = met.unmet(unit or actor.organization, current_year())
+    elif unit:
+        people = people.filter(path__startswith=unit.path)
     if name:
         people = people.filter(user__name__startswith=name)
     if last_four:

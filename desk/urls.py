@@ -10,5 +10,15 @@ urlpatterns = [
     path("accessibility/", views.accessibility, name="accessibility"),
     path("people/", views.people, name="people"),
     path("people/<int:practitioner_id>/", views.person, name="person"),
+    path("people/<int:practitioner_id>/history/", views.person_history, name="person_history"),
     path("people/<int:practitioner_id>/reset-password/", views.reset_password, name="reset_password"),
+    path("organizations/", views.tree, name="tree"),
+    path("organizations/<int:organization_id>/", views.organization, name="organization"),
+    path("organizations/<int:organization_id>/below/", views.below, name="below"),
+    path(
+        "organizations/<int:organization_id>/history/",
+        views.organization_history,
+        name="organization_history",
+    ),
+    path("search/", views.find, name="search"),
 ]

@@ -1,27 +1,33 @@
 """What a person sees first and looks things up with: home per role, people, the public pages."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from accounts import throttle
 from accounts.kept import form_data
 from accounts.password import issue_one_use_secret
 from accounts.refused import Refused
 from credits.standing import standing_of
 from credits.years import current_year
-from desk import elder, homes
+from desk import elder, history, homes, search, units
 from desk import faq as questions
 from desk import people as looking_up
-from desk.forms import PeopleSearch
-from orgs.doors import for_admins_with
-from orgs.models import Duty, Kind, Practitioner
+from desk.forms import PeopleSearch, SearchForm, UnitSearch
+from orgs.doors import for_admins, for_admins_with
+from orgs.models import Duty, Kind, Organization, Practitioner
+from orgs.tree import chain_above
 from transfers.releasing import releasable
 from workflow import inbox, keyset
 from workflow.models import Application
 from workflow.told import told
+
+NEWEST_CHANGES = 5  # on the page of a person or an organisation; the rest is a link away
+NEWEST_MATTERS = 10
 
 
 @login_not_required
@@ -42,9 +48,8 @@ def home(request: HttpRequest) -> HttpResponse:
         context = homes.of_organization(actor)
         template = "desk/home_organization.html"
     request.waiting = context["waiting"]
-    return render(
-        request, template, {**context, "offered": offered, "search": PeopleSearch(auto_id="find_%s")}
-    )
+    context = {**context, "offered": offered, "search": SearchForm(auto_id="find_%s")}
+    return render(request, template, context)
 
 
 # --- 查询统计 → 专技人员信息查询 -------------------------------------------------------------------
@@ -55,13 +60,15 @@ def home(request: HttpRequest) -> HttpResponse:
 @for_admins_with(Duty.PEOPLE)
 def people(request: HttpRequest) -> HttpResponse:
     """The people of the own organisation and below. What is looked up comes by POST: it may be a whole ID number."""
+    unit = _narrowing_unit(request)
     if request.method == "POST":
         form = PeopleSearch(form_data(request))
         if not form.is_valid():
-            return _people(request, form, "", "")
+            return _people(request, form, "", "", unit)
         number = form.cleaned_data["id_number"]
         if number is None:
             asked = {key: form.cleaned_data[key] for key in ("name", "last_four") if form.cleaned_data[key]}
+            asked |= {"unit": unit.pk} if unit else {}
             return redirect("{}{}".format(request.path, f"?{urlencode(asked)}" if asked else ""))
         person = looking_up.with_number(request.actor, number)
         if person:
@@ -69,27 +76,43 @@ def people(request: HttpRequest) -> HttpResponse:
         form.add_error(
             "number", "本单位及下级单位没有这个身份证号的在册人员，请核对号码，或确认注册已经审核通过。"
         )
-        return _people(request, form, "", "")
+        return _people(request, form, "", "", unit)
     name, last_four = request.GET.get("name", "").strip()[:50], request.GET.get("last_four", "").upper()[:4]
     kept = form_data(request)
     form = PeopleSearch(kept if kept is not None else None, initial={"name": name, "number": last_four})
-    return _people(request, form, name, last_four)
+    return _people(request, form, name, last_four, unit)
 
 
-def _people(request: HttpRequest, form: PeopleSearch, name: str, last_four: str) -> HttpResponse:
+def _narrowing_unit(request: HttpRequest) -> Organization | None:
+    """The organisation below to which `?unit=` narrows the list, None for the own one."""
+    asked = request.GET.get("unit", "")
+    if not asked:
+        return None
+    if not (asked.isascii() and asked.isdecimal() and len(asked) < 19):
+        raise Http404
+    unit = get_object_or_404(Organization.objects.visible_to(request.actor), pk=asked)
+    return None if unit == request.actor.organization else unit
+
+
+def _people(
+    request: HttpRequest, form: PeopleSearch, name: str, last_four: str, unit: Organization | None
+) -> HttpResponse:
     actor = request.actor
     unmet = request.GET.get("unmet") == "1"
     page = keyset.Page([])  # what was asked for could not be read: everybody would be no answer to it
     if not form.errors:
-        page = keyset.page(looking_up.found(actor, name, last_four, unmet), looking_up.ORDER, request.GET)
+        found = looking_up.found(actor, name, last_four, unmet, unit)
+        page = keyset.page(found, looking_up.ORDER, request.GET)
     context = {
         "form": form,
         "page": page,
         "rows": looking_up.shown(page.rows, actor),
         "narrowed": bool(name or last_four),
         "unmet": unmet,
+        "unit": unit,
         "year": current_year(),
-        "with_unit": actor.organization.subordinates.exists(),
+        "with_unit": (unit or actor.organization).subordinates.exists(),
+        "with_reset": not unit and actor.organization.kind == Kind.EMPLOYER,
     }
     return render(request, "desk/people.html", context)
 
@@ -97,11 +120,12 @@ def _people(request: HttpRequest, form: PeopleSearch, name: str, last_four: str)
 @require_http_methods(["GET"])
 @for_admins_with(Duty.PEOPLE)
 def person(request: HttpRequest, practitioner_id: int) -> HttpResponse:
-    """One person: data, hours of the year, matters. The ID number stays masked."""
-    visible = Practitioner.objects.visible_to(request.actor).active()
-    one = get_object_or_404(
-        visible.select_related("user", "employer", "field_of_study", "title_series"), pk=practitioner_id
-    )
+    """One person: data, hours of the year, matters, what changed. The ID number stays masked."""
+    one = _visible_person(request, practitioner_id)
+    try:
+        throttle.spend("person-opened", request.user.pk, limit=looking_up.OPENED_PER_HOUR, per=throttle.HOUR)
+    except throttle.TooMany as too_many:
+        return render(request, "429.html", {"wait": too_many.words}, status=429)
     matters = Application.objects.about(one).visible_to(request.actor).order_by("-submitted_at")
     context = {
         "person": one,
@@ -110,8 +134,30 @@ def person(request: HttpRequest, practitioner_id: int) -> HttpResponse:
         "may_release": request.actor.can(Duty.TRANSFERS)
         and releasable(request.actor).filter(pk=one.pk).exists(),
         "matters": inbox.matters(matters),
+        "changes": history.of_practitioner(one, request.actor, QueryDict(), NEWEST_CHANGES),
     }
     return render(request, "desk/person.html", context)
+
+
+@require_http_methods(["GET"])
+@for_admins_with(Duty.PEOPLE)
+def person_history(request: HttpRequest, practitioner_id: int) -> HttpResponse:
+    """变更记录 of one person, all of it."""
+    one = _visible_person(request, practitioner_id)
+    context = {
+        "name": one.user.name,
+        "way": [{"name": "专技人员信息查询", "url": reverse("desk:people")}],
+        "url": reverse("desk:person", args=[one.pk]),
+        "changes": history.of_practitioner(one, request.actor, request.GET),
+    }
+    return render(request, "desk/history.html", context)
+
+
+def _visible_person(request: HttpRequest, practitioner_id: int) -> Practitioner:
+    visible = Practitioner.objects.visible_to(request.actor).active()
+    return get_object_or_404(
+        visible.select_related("user", "employer", "field_of_study", "title_series"), pk=practitioner_id
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -132,6 +178,117 @@ def reset_password(request: HttpRequest, practitioner_id: int) -> HttpResponse:
     if outcome.refused:
         return redirect("desk:person", one.pk)
     return render(request, "desk/reset_done.html", context)
+
+
+# --- 下级机构, 下属单位, 单位树 ------------------------------------------------------------------------
+
+
+@require_http_methods(["GET"])
+@for_admins
+def tree(request: HttpRequest) -> HttpResponse:
+    """The level right below the own organisation, or hits from the whole subtree (`?q=`)."""
+    return _level(request, request.actor.organization)
+
+
+@require_http_methods(["GET"])
+@for_admins
+def below(request: HttpRequest, organization_id: int) -> HttpResponse:
+    """The same of an organisation further down."""
+    top = get_object_or_404(units.there(request.actor), pk=organization_id)
+    return redirect("desk:tree") if top == request.actor.organization else _level(request, top)
+
+
+def _level(request: HttpRequest, top: Organization) -> HttpResponse:
+    actor = request.actor
+    own = top == actor.organization
+    text = request.GET.get("q", "").strip()[:120]
+    page = keyset.page(units.found(actor, top, text), units.ORDER, request.GET)
+    rows = units.shown(page.rows, actor, with_path=bool(text))
+    context = {
+        "top": top,
+        "own": own,
+        "label": units.label_of(actor.organization),
+        "way": [] if own else units.way_to(actor, top),
+        "filter": UnitSearch({"q": text}),
+        "text": text,
+        "page": page,
+        "rows": rows,
+        "to_review": sum(1 for row in rows if row.review_url),
+    }
+    return render(request, "desk/tree.html", context)
+
+
+@require_http_methods(["GET"])
+@for_admins
+def organization(request: HttpRequest, organization_id: int) -> HttpResponse:
+    """One organisation of the own branch: data, superiors, admins, contact, figures, matters, what changed."""
+    actor = request.actor
+    one = _visible_unit(request, organization_id)
+    figures = units.figures_of({one.pk: one.path})[one.pk]
+    matters = Application.objects.about(one).visible_to(actor).order_by("-submitted_at")
+    context = {
+        "unit": one,
+        "own": one == actor.organization,
+        "kind": units.kind_of(one.kind, one.superior.kind if one.superior else None),
+        "tags": units.tags_of(one, figures),
+        "way": units.way_to(actor, one),
+        "path": [*(above.name for above in chain_above(one) if above.kind != Kind.OPERATOR), one.name],
+        "tiles": units.tiles(one, figures, actor),
+        "admins": [units.admin_row(admin) for admin in one.admins.for_list()],
+        "matters": inbox.matters(matters, NEWEST_MATTERS),
+        "changes": history.of_organization(one, actor, QueryDict(), NEWEST_CHANGES),
+    }
+    return render(request, "desk/organization.html", context)
+
+
+@require_http_methods(["GET"])
+@for_admins
+def organization_history(request: HttpRequest, organization_id: int) -> HttpResponse:
+    """变更记录 of one organisation and its admins, all of it."""
+    one = _visible_unit(request, organization_id)
+    context = {
+        "name": one.name,
+        "way": units.way_to(request.actor, one),
+        "url": reverse("desk:organization", args=[one.pk]),
+        "changes": history.of_organization(one, request.actor, request.GET),
+    }
+    return render(request, "desk/history.html", context)
+
+
+def _visible_unit(request: HttpRequest, organization_id: int) -> Organization:
+    visible = Organization.objects.visible_to(request.actor).select_related("superior", "division")
+    return get_object_or_404(visible, pk=organization_id)
+
+
+# --- 综合查询 -------------------------------------------------------------------------------------------
+
+
+@sensitive_post_parameters("q")
+@require_http_methods(["GET", "POST"])
+@for_admins
+def find(request: HttpRequest) -> HttpResponse:
+    """One box: a receipt number or a whole ID number leads to its page, anything else to a list."""
+    actor = request.actor
+    data = form_data(request)
+    if data is None:
+        text = request.GET.get("q", "").strip()[:120]
+        text = text if search.may_stand_in_address(text) else ""
+        form = SearchForm(initial={"q": text})
+    else:
+        form = SearchForm(data)
+        text = form.cleaned_data["q"] if form.is_valid() else ""
+        exact = search.exactly(actor, text) if text else ""
+        if exact:
+            return redirect(exact)
+        if text and search.may_stand_in_address(text):
+            return redirect(f"{request.path}?{urlencode({'q': text})}")
+    context = {
+        "form": form,
+        "text": text,
+        "found": search.found(actor, text) if text else None,
+        "may_look_up": actor.can(Duty.PEOPLE),
+    }
+    return render(request, "desk/search.html", context)
 
 
 # --- public pages ----------------------------------------------------------------------------------

@@ -44,23 +44,26 @@ def find(text: str, among: QuerySet) -> Found:
 
     Full-width and half-width writing are the same: 测试（集团）公司 is found by 测试(集团)公司.
     """
-    words = text.split()
-    if not words:
+    if not text.split():
         return Found()
-    condition = Q()
-    for word in words:
-        condition &= (
-            Q(name__icontains=word) | Q(name__icontains=_narrow(word)) | Q(name__icontains=_wide(word))
-        )
     code = normalise(text)
-    if len(code) == CODE_LENGTH:
-        condition |= Q(uscc=code)
-    found = list(among.filter(condition).order_by(Length("name"), "name", "pk")[: MOST + 1])
+    found = list(among.filter(named(text)).order_by(Length("name"), "name", "pk")[: MOST + 1])
     same = [
         row for row in found if _narrow(row.name) == _narrow(text.strip()) or (row.uscc and row.uscc == code)
     ]
     only = found[0] if len(found) == 1 else same[0] if len(same) == 1 else None
     return Found(tuple(with_paths(found[:MOST])), only, len(found) > MOST)
+
+
+def named(text: str) -> Q:
+    """Organisations whose name holds all words of the text, or whose credit code it is. The text is not blank."""
+    condition = Q()
+    for word in text.split():
+        condition &= (
+            Q(name__icontains=word) | Q(name__icontains=_narrow(word)) | Q(name__icontains=_wide(word))
+        )
+    code = normalise(text)
+    return condition | Q(uscc=code) if len(code) == CODE_LENGTH else condition
 
 
 def with_paths(organizations: list[Organization]) -> list[Hit]:

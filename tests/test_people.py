@@ -200,7 +200,7 @@ def test_three_clicks_reset_a_password_and_the_person_sets_a_new_one(
     number = person.user.id_number.reveal()
     session = town.login(person)
     admin = town.login(unit)
-    found = admin.post("/people/", {"number": person.user.id_last4}, follow=True)  # click 1, on the home page
+    found = admin.post("/search/", {"q": person.user.id_last4}, follow=True)  # click 1, on the home page
     link = f"/people/{person.pk}/reset-password/"
     assert f'href="{link}"' in words(found)
     asked = words(admin.get(link))  # click 2

@@ -6,6 +6,7 @@ as the first one (speed.md, "Reading").
 
 import datetime
 from dataclasses import dataclass
+from operator import itemgetter
 
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
@@ -23,19 +24,23 @@ class Page:
     older: str = ""
 
 
-def page(rows: QuerySet, order: tuple[str, ...], asked: QueryDict, size: int = SIZE) -> Page:
-    """The page that the address asks for, in one query.
+def page(rows: QuerySet | list[QuerySet], order: tuple[str, ...], asked: QueryDict, size: int = SIZE) -> Page:
+    """The page that the address asks for, in one query (one of each, when `rows` are several lists shown as one).
 
-    `rows` gives dicts (`.values()`) that hold the fields of `order` (each with a leading "-" when descending; the
-    last one unique). A place that does not read is the first page.
+    `rows` gives dicts (`.values()`) that hold the fields of `order` (each with a leading "-" when descending; all
+    of them together unique). A place that does not read is the first page.
     """
     forwards = "before" not in asked
     place = _read(asked.get("after" if forwards else "before", ""), len(order))
     steps = order if forwards else tuple(_turned(field) for field in order)
-    found = rows.order_by(*steps)
-    if place:
-        found = found.filter(_beyond(steps, place))
-    found = list(found[: size + 1])
+    found = []
+    for source in rows if isinstance(rows, list) else [rows]:
+        source = source.order_by(*steps)
+        found += source.filter(_beyond(steps, place))[: size + 1] if place else source[: size + 1]
+    if isinstance(rows, list):
+        for field in reversed(steps):  # a stable sort by the last field first
+            found.sort(key=itemgetter(field.removeprefix("-")), reverse=field.startswith("-"))
+    found = found[: size + 1]
     more = len(found) > size
     found = found[:size] if forwards else found[:size][::-1]
     if not found:

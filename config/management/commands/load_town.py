@@ -151,6 +151,9 @@ class Town:
     # --- who is there without registering --------------------------------------------------------
     def staff(self) -> None:
         self.admin(1, platform(), is_super=True)
+        # As create_superuser makes them: the reference data are this person's to keep.
+        staff = User.objects.filter(org_admins__organization=platform())
+        staff.update(is_staff=True, is_superuser=True)
         self.admin(2, self.city, is_super=True)
         self.admin(3, self.city, duties=[Duty.HOURS], name="人社二")
         self.admin(4, self.district, is_super=True)

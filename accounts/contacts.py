@@ -12,16 +12,21 @@ from accounts.models import PasswordReset, User
 LASTS = timedelta(days=1)
 
 
+def mobile_of(user: User) -> str:
+    """The number as accounts.mobile writes it: +86 and eleven digits; "" without one."""
+    return user.mobile.as_e164 if user.mobile else ""
+
+
 @transaction.atomic
 def change_contacts(user: User, mobile: str, email: str) -> list[str]:
-    """Write both; returns the labels of what changed. The caller has checked the person's password.
+    """Write both (`mobile` as accounts.mobile parses it, "" for none); returns the labels of what changed. The caller has checked the person's password.
 
     The old address and the old number are told where they stay behind, the new ones with everything else; a reset
     that is under way through the old ones is void.
     """
     old = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     changed = []
-    if str(old.mobile or "") != mobile:
+    if mobile_of(old) != mobile:
         changed.append("手机号")
     if old.email != email:
         changed.append("邮箱")

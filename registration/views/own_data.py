@@ -8,7 +8,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts import throttle
-from accounts.contacts import change_contacts
+from accounts.contacts import change_contacts, mobile_of
 from accounts.kept import form_data
 from accounts.login import knows_own_password
 from accounts.masked import masked_email, masked_mobile
@@ -61,7 +61,7 @@ def own_data(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "person": me,
-        "mobile": masked_mobile(str(actor.user.mobile or "")),
+        "mobile": masked_mobile(mobile_of(actor.user)),
         "email": masked_email(actor.user.email),
         "pending": pending,
         "blocker": blocker,
@@ -123,7 +123,7 @@ def _save(actor: Actor, form: OwnDataForm, change: TitleChange | None) -> Applic
 def contacts(request: HttpRequest) -> HttpResponse:
     """手机号和邮箱 of whoever is logged in, in any role."""
     user = request.actor.user
-    form = ContactsForm(form_data(request), initial={"mobile": str(user.mobile or ""), "email": user.email})
+    form = ContactsForm(form_data(request), initial={"mobile": mobile_of(user), "email": user.email})
     status = 200
     if request.method == "POST" and form.is_valid():
         try:

@@ -59,17 +59,26 @@ HOME = Entry("首页", "desk:home")
 SETTINGS = Entry(
     "安全设置",
     "accounts:security",
-    _pages(
-        "accounts",
-        "password set_up_second_factor turn_off_second_factor recovery_codes renew_recovery_codes",
+    (
+        *_pages(
+            "accounts",
+            "password set_up_second_factor turn_off_second_factor recovery_codes renew_recovery_codes",
+        ),
+        *_pages("registration", "contacts correction close_account"),
     ),
+)
+PROFILE = Entry(
+    "单位基本信息",
+    "registration:unit_profile",
+    _pages("registration", "replace_code code_document"),
+    to=_holds(Duty.PROFILE),
 )
 MESSAGES = Entry("消息", "accounts:messages", counts="messages")
 WAITING = Entry("待办审核", "workflow:inbox", _pages("workflow", "done approve reject"), counts="*")
 PEOPLE = Entry(
     "专技人员信息查询",
     "desk:people",
-    _pages("desk", "person person_history reset_password"),
+    (*_pages("desk", "person person_history reset_password"), "registration:dismiss"),
     to=_holds(Duty.PEOPLE),
 )
 SEARCH = Entry("综合查询", "desk:search")
@@ -108,6 +117,8 @@ ACCOUNTS = Entry(
         _tree("下属单位", Kind.AUTHORITY),
     ),
 )
+# Bureaus and the platform have no word of their own for these in the first row.
+ACCOUNTS_AND_OWN = ACCOUNTS._replace(under=(*ACCOUNTS.under, PROFILE, SETTINGS))
 PEOPLE_AND_UNITS = Entry("人员与单位", under=(PEOPLE, _tree("单位树"), SEARCH))
 
 ANONYMOUS = [
@@ -127,14 +138,22 @@ PRACTITIONER = [
             Entry("历年学时", "credits:years"),
         ),
     ),
-    Entry("用户资料管理", under=(Entry("单位调转", "transfers:transfer"), SETTINGS)),
+    Entry(
+        "用户资料管理",
+        under=(
+            Entry("基本信息修改", "registration:own_data", _pages("registration", "contacts close_account")),
+            Entry("单位调转", "transfers:transfer"),
+            Entry("更正姓名或身份证号", "registration:correction"),
+            SETTINGS,
+        ),
+    ),
     MESSAGES,
 ]
 ADMIN = [
     HOME,
     WAITING,
     ACCOUNTS,
-    Entry("单位资料管理", under=(Entry("更换上级部门", "transfers:superior", to=_is_super),)),
+    Entry("单位资料管理", under=(PROFILE, Entry("更换上级部门", "transfers:superior", to=_is_super))),
     FIGURES,
     MESSAGES,
     SETTINGS,
@@ -150,19 +169,30 @@ BUREAU = [
         counts=Duty.REGISTRATIONS,
     ),
     WAITING,
-    ACCOUNTS,
+    ACCOUNTS_AND_OWN,
     PEOPLE_AND_UNITS,
     MESSAGES,
-    SETTINGS,
 ]
 OPERATOR = [
     HOME,
     WAITING,
-    ACCOUNTS,
-    PEOPLE_AND_UNITS,
+    ACCOUNTS_AND_OWN,
+    PEOPLE_AND_UNITS._replace(
+        under=(
+            *PEOPLE_AND_UNITS.under,
+            Entry(
+                "更正申请",
+                "registration:corrections",
+                ("registration:correction_numbers",),
+                to=_holds(Duty.CHANGES),
+            ),
+            Entry(
+                "临时代码", "registration:codes", ("registration:revoke_code",), to=_holds(Duty.REGISTRATIONS)
+            ),
+        )
+    ),
     Entry("基础数据", "admin:index", to=lambda actor: actor.user.is_staff),
     MESSAGES,
-    SETTINGS,
 ]
 FOOTER = [
     ("网站声明", "desk:statement"),

@@ -222,7 +222,7 @@ def _life(one: _Told, state: str | None) -> list[str]:
     if status == Status.PENDING:
         return ["重新提交了注册"]
     if status == Status.CLOSED:
-        return ["注销了账户" if one.model is Practitioner else "注销了机构"]
+        return [f"办理了{one.row['history_change_reason'] or '注销'}"]
     return ["审核通过了注册" if one.before["status"] == Status.PENDING else "恢复了账户"]
 
 

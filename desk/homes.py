@@ -172,8 +172,8 @@ def beginnings(actor: Actor) -> list[dict]:
     tasks = [
         {
             "title": "核对单位信息",
-            "url": reverse("desk:organization", args=[unit.pk]),
-            "done": bool(unit.contact_name and unit.phone),
+            "url": reverse("registration:unit_profile"),
+            "done": bool(unit.contact_name and unit.phone and unit.office_hours),
             "tag": ("wait", "缺联系方式"),
         },
         {

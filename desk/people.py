@@ -6,14 +6,14 @@ address, so that pages of a list can be turned.
 
 from typing import NamedTuple
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from accounts.id_number import IdNumber
 from credits.years import current_year
 from desk import met
 from orgs.actor import Actor
-from orgs.models import Duty, OrgAdmin, Organization, Practitioner
+from orgs.models import Duty, OrgAdmin, Organization, Practitioner, Status
 from workflow.wording import NOTHING, masked_name
 
 ORDER = ("-pk",)
@@ -22,7 +22,7 @@ OPENED_PER_HOUR = 300
 
 
 class Row(NamedTuple):
-    """One line of the list, ready to print. `reset_url` is "" where this admin may not reset the password."""
+    """One line of the list, ready to print. `url` is "" for who left, `reset_url` where this admin may not reset."""
 
     url: str
     who: str
@@ -38,14 +38,19 @@ def found(
     last_four: str = "",
     unmet: bool = False,
     unit: Organization | None = None,
+    left: bool = False,
 ) -> QuerySet:
     """The approved people of the actor's organisation and below, as dicts for `keyset.page`, newest first.
 
     `unmet`: only those who have not completed the current year. `unit`: only those there and below it; it is the
-    caller's to check that the actor may see it.
+    caller's to check that the actor may see it. `left`: those whom the own unit once approved and who are here no
+    longer (F-88).
     """
     people = Practitioner.objects.visible_to(actor).active()
-    if unmet:
+    if left:
+        here = Q(employer=actor.organization, status=Status.ACTIVE)
+        people = Practitioner.objects.ever_at(actor.organization).exclude(here)
+    elif unmet:
         people = met.unmet(unit or actor.organization, current_year())
     elif unit:
         people = people.filter(path__startswith=unit.path)
@@ -85,6 +90,11 @@ def shown(rows: list[dict], actor: Actor) -> list[Row]:
         )
         for row in rows
     ]
+
+
+def shown_left(rows: list[dict]) -> list[Row]:
+    """The same of people who left: that they were here, and nothing of what has become of them."""
+    return [Row("", masked_name(row["name"]), row["id_masked"], "", "", "") for row in rows]
 
 
 def resettable_by(actor: Actor) -> QuerySet:

@@ -69,6 +69,7 @@ def people(request: HttpRequest) -> HttpResponse:
         if number is None:
             asked = {key: form.cleaned_data[key] for key in ("name", "last_four") if form.cleaned_data[key]}
             asked |= {"unit": unit.pk} if unit else {}
+            asked |= {"left": "1"} if request.GET.get("left") == "1" else {}
             return redirect("{}{}".format(request.path, f"?{urlencode(asked)}" if asked else ""))
         person = looking_up.with_number(request.actor, number)
         if person:
@@ -99,20 +100,23 @@ def _people(
 ) -> HttpResponse:
     actor = request.actor
     unmet = request.GET.get("unmet") == "1"
+    left = request.GET.get("left") == "1" and not unit
     page = keyset.Page([])  # what was asked for could not be read: everybody would be no answer to it
     if not form.errors:
-        found = looking_up.found(actor, name, last_four, unmet, unit)
+        found = looking_up.found(actor, name, last_four, unmet, unit, left)
         page = keyset.page(found, looking_up.ORDER, request.GET)
     context = {
         "form": form,
         "page": page,
-        "rows": looking_up.shown(page.rows, actor),
+        "rows": looking_up.shown_left(page.rows) if left else looking_up.shown(page.rows, actor),
         "narrowed": bool(name or last_four),
         "unmet": unmet,
+        "left": left,
         "unit": unit,
         "year": current_year(),
-        "with_unit": (unit or actor.organization).subordinates.exists(),
-        "with_reset": not unit and actor.organization.kind == Kind.EMPLOYER,
+        "with_unit": not left and (unit or actor.organization).subordinates.exists(),
+        "with_reset": not unit and not left and actor.organization.kind == Kind.EMPLOYER,
+        "may_have_left": not unit and actor.organization.kind == Kind.EMPLOYER,
     }
     return render(request, "desk/people.html", context)
 
@@ -229,6 +233,7 @@ def organization(request: HttpRequest, organization_id: int) -> HttpResponse:
     context = {
         "unit": one,
         "own": one == actor.organization,
+        "may_edit": one == actor.organization and actor.can(Duty.PROFILE),
         "kind": units.kind_of(one.kind, one.superior.kind if one.superior else None),
         "tags": units.tags_of(one, figures),
         "way": units.way_to(actor, one),

@@ -12,6 +12,7 @@ from accounts.models import OneUseSecret
 from credits.models import Standing
 from credits.years import current_year
 from orgs.models import Status
+from orgs.tree import settle
 from tests.test_inbox import same_bytes, words
 from tests.town import PASSWORD
 
@@ -90,6 +91,25 @@ def test_only_who_has_not_met_the_year(town):
     done, late = town.practitioner(at=unit), town.practitioner(at=unit)
     Standing.objects.create(practitioner=done, year=current_year(), public_hours=30, professional_hours=60)
     assert rows(words(town.login(unit).get("/people/?unmet=1"))) == [late.pk]
+
+
+def test_who_left_is_still_found_by_the_unit_and_nothing_more(town):
+    old, new = town.employer(), town.employer()
+    gone = town.practitioner(at=old, user=town.user("甲一"))
+    stays = town.practitioner(at=old, user=town.user("甲二"))
+    never = town.practitioner(at=old, user=town.user("甲三"), status=Status.VOID)
+    client = town.login(old)
+    assert "没有已调出或离职的人员" in words(client.get("/people/?left=1"))
+    settle(gone, new)
+    page = words(client.get("/people/?left=1"))
+    assert gone.user.id_masked in page
+    assert "甲*" in page
+    for hidden in (f"/people/{gone.pk}/", new.name, stays.user.id_masked, never.user.id_masked):
+        assert hidden not in page
+    assert gone.user.id_masked in words(client.post("/people/?left=1", {"name": "甲"}, follow=True))
+    assert client.get(f"/people/{gone.pk}/").status_code == 404
+    assert gone.user.id_masked not in words(town.login(new).get("/people/?left=1"))
+    assert "left=1" not in words(town.login(town.bureau).get("/people/"))
 
 
 # --- the search ---------------------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ def test_a_password_is_reset_in_three_clicks_from_home(town):
 
 
 def test_the_list_of_beginnings_shrinks_and_goes(town):
-    unit = town.employer()
+    unit = town.employer(office_hours="工作日")
     client = town.login(unit)
 
     def left() -> set[str]:

@@ -6,7 +6,7 @@ from django.utils.safestring import mark_safe
 
 register = template.Library()
 
-_ROW = '<tr><td class="hd nw"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td>{}<td data-l="职称">{}</td>{}</tr>\n'
+_ROW = '<tr><td class="hd nw">{}</td><td class="nw" data-l="身份证号">{}</td>{}{}{}</tr>\n'
 
 
 @register.simple_tag
@@ -26,4 +26,6 @@ def _cells(row, with_unit, with_reset):
         )
     elif with_reset:
         reset = format_html('<td class="muted" data-l="操作">{}</td>', "—")
-    return row.url, row.who, row.id_masked, unit, row.title, reset
+    title = format_html('<td data-l="职称">{}</td>', row.title) if row.title else ""
+    who = format_html('<a href="{}">{}</a>', row.url, row.who) if row.url else row.who
+    return who, row.id_masked, unit, title, reset

@@ -1,7 +1,6 @@
 """Moves through the pages: 单位调转, 人员调出 and 调入, 更换上级部门, with the number of clicks each takes."""
 
 import re
-import time
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -492,24 +491,21 @@ def test_what_was_interrupted_is_carried_on(town, units, person):
     assert "待新单位审核" in visitor.text
 
 
-def test_five_hundred_people_are_one_action_with_one_row_each(town, units):
-    """In seconds: about 5 on two busy cores. The bound is generous, because machines differ."""
+def test_a_crowd_is_one_action_with_one_row_each(town, units):
+    """How long 500 people take is measured by bench/release.py."""
     old = units[0]
-    people = _crowd(old, 500)
+    people = crowd(old, 120)
     visitor = Visitor(town.login(old), "/moves/release/")
-    visitor.click("选择全部 500 人")
+    visitor.click("选择全部 120 人")
     visitor.type("new_unit", "公路")
     visitor.type("reason", "机构调整")
     visitor.click("查找单位并核对")
-    started = time.monotonic()
-    visitor.click("提交调出 500 人")
-    took = time.monotonic() - started
+    visitor.click("提交调出 120 人")
     assert visitor.clicks == 3
-    assert visitor.html.count("待新单位审核") == len(people) == 500
-    assert took < 30, took
+    assert visitor.html.count("待新单位审核") == len(people) == 120
 
 
-def _crowd(at, count):
+def crowd(at, count):
     """Many practitioners without passwords, in a few statements."""
     users = []
     for number in range(count):

@@ -65,7 +65,9 @@ class OrgAdminQuerySet(models.QuerySet):
 
     def for_list(self):
         """With everything a list row shows; the super admin first, then by name."""
-        return self.select_related("user", "account", "role").order_by("-is_super", "user__name", "pk")
+        return self.select_related("user__authenticator", "account", "role").order_by(
+            "-is_super", "user__name", "pk"
+        )
 
 
 class AdminRoleQuerySet(models.QuerySet):

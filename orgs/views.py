@@ -59,6 +59,7 @@ def _row(admin: OrgAdmin) -> dict:
         "admin": admin,
         "role": "超级管理员" if admin.is_super else admin.role.name if admin.role else "单独授权",
         "can_do": granting.in_words(admin.duties),
+        "two_step": hasattr(admin.user, "authenticator"),
         "tag": _tag(admin),
     }
 

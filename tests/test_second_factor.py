@@ -734,6 +734,13 @@ def test_it_costs_a_request_nothing(town, settings, owned):
     assert counts[0] == counts[1]
 
 
+def test_the_super_admin_sees_which_admins_have_it(town, owned):
+    owned(town.admin(town.bureau).user)
+    page = words(town.login(town.bureau).get("/organization/admins/"))
+    assert page.count("已开启") == 1
+    assert page.count("未开启") == 1
+
+
 # --- the telephone is lost ------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from registration.models import (
 )
 from workflow.flow import flow_of, payload_of
 from workflow.models import Application, State
+from workflow.reminders import is_due
 from workflow.slip import Slip, slip_of
 from workflow.wording import masked_name
 
@@ -47,6 +48,10 @@ class Shown:
     @property
     def pending(self) -> bool:
         return self.application.state == State.PENDING
+
+    @property
+    def may_be_reminded(self) -> bool:
+        return is_due(self.slip)
 
     @property
     def approved(self) -> bool:

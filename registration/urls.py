@@ -23,6 +23,7 @@ urlpatterns = [
     path("register/privacy/", entering.privacy, name="privacy"),
     path("register/progress/", entering.progress, name="progress"),
     path("register/progress/withdraw/", entering.withdraw, name="withdraw"),
+    path("register/progress/remind/", entering.remind, name="remind"),
     path("register/progress/again/", entering.again, name="again"),
     path("register/done/<int:application_id>/", entering.done, name="done"),
     path("register/<registering_role:role>/", entering.situations, name="situations"),

@@ -95,6 +95,7 @@ MATRIX = {
     "registration:progress": public(post=EVERYBODY),
     "registration:withdraw": public(post=EVERYBODY),
     "registration:again": public(get=None, post=EVERYBODY),
+    "registration:remind": public(get=None, post=EVERYBODY),
     "registration:done": public(args="application"),
     "registration:situations": public(args="registering_role"),
     "registration:unit": public(args="registering_role"),

@@ -412,6 +412,26 @@ def test_the_applicant_reminds_and_the_slip_says_so(moving):
     assert "已催办" in town.login(holder).get(detail).content.decode()
 
 
+def test_who_registers_reminds_before_the_login_with_the_password_alone(town):
+    registering.load_lists()
+    unit, number = town.employer(), registering.an_id_number()
+    application = registering.register("practitioner", "staff", unit, id_number=number)
+    progress, ask = "/register/progress/", {"receipt": "", "tail": ""}
+    by_receipt, browser = Client(), Client()
+    by_receipt.post(
+        progress, {"id_number": number, "password": "", "receipt": application.receipt, "tail": "0000"}
+    )
+    assert "催办</button>" not in by_receipt.get(progress).content.decode()
+    by_receipt.post(f"{progress}remind/", {"application": application.pk})
+    assert not Reminder.objects.exists()
+    browser.post(progress, {"id_number": number, "password": registering.PASSWORD, **ask})
+    assert "催办</button>" in browser.get(progress).content.decode()
+    for said in ("已催办", "今天已经催办过"):
+        page = browser.post(f"{progress}remind/", {"application": application.pk}, follow=True)
+        assert said in page.content.decode()
+    assert told(town.super_admin(unit).user) == ["催办：专业技术人员注册"]
+
+
 def test_once_a_day_and_again_the_next(moving):
     town, person, old, _, application = moving
     by = town.actor(person)

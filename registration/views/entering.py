@@ -28,10 +28,11 @@ from registration.forms.entering import FORMS, ProgressForm, RegistrationForm, U
 from registration.progress import NOTHING, by_password, by_receipt, registrations_of, show
 from registration.reviewer import issuer_of_code, reviewer_of
 from registration.situations import Situation, check_choice, situation_of, situations_of
-from workflow import engine
+from workflow import engine, reminders
 from workflow.attachments import claim
 from workflow.flow import payload_of
 from workflow.models import Application
+from workflow.told import told
 
 SEEN = "registration_seen"  # the application that a receipt opened in this browser, and when
 SEEN_SECONDS = 30 * 60
@@ -428,7 +429,9 @@ def registrations_shown_to(request: HttpRequest) -> list:
 def withdraw(request: HttpRequest) -> HttpResponse:
     """撤回申请, with the password given at the registration (F-47 … F-50)."""
     source = request.POST if request.method == "POST" else request.GET
-    registration = next((one for one in registrations_shown_to(request) if str(one.pk) == source.get("application")), None)
+    registration = next(
+        (one for one in registrations_shown_to(request) if str(one.pk) == source.get("application")), None
+    )
     if registration is None:
         messages.warning(request, "请先查询到这条注册，再撤回。")
         return redirect("registration:progress")
@@ -461,6 +464,21 @@ def _withdraw(request: HttpRequest, registration, user: User) -> HttpResponse:
         messages.success(request, "已撤回。需要时可以修改后重新注册。")
     if not request.actor:
         prove(request, user)
+    return redirect("registration:progress")
+
+
+@public
+@require_http_methods(["POST"])
+def remind(request: HttpRequest) -> HttpResponse:
+    """催办 before the login. Only with a proof: a receipt shows the state and no more."""
+    whose = _whose(request)
+    found = registrations_of(whose) if whose else []
+    registration = next((one for one in found if str(one.pk) == request.POST.get("application")), None)
+    if registration is None:
+        messages.warning(request, "请先用证件号码和密码查询到这条注册。")
+        return redirect("registration:progress")
+    with told(request, "已催办，审核单位的管理员会收到消息和邮件。"):
+        reminders.remind(registration.application, by=actor_of(registration.account))
     return redirect("registration:progress")
 
 

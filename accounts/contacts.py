@@ -35,7 +35,9 @@ def change_contacts(user: User, mobile: str, email: str) -> list[str]:
     what = f"您账号的{'和'.join(changed)}刚刚变更。"
     strange = "如果不是您本人操作，请立即联系单位管理员或平台技术支持。"
     if "邮箱" in changed:
-        outbox.letter(old, "账号的联系方式已变更", f"{what}本邮箱今后不再用于您的账号。\n{strange}", lasts=LASTS)
+        outbox.letter(
+            old, "账号的联系方式已变更", f"{what}本邮箱今后不再用于您的账号。\n{strange}", lasts=LASTS
+        )
     if "手机号" in changed:
         outbox.text_message(old, f"{what}{strange}", lasts=LASTS)
     PasswordReset.objects.filter(user=old, used_at=None).update(used_at=timezone.now())

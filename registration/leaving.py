@@ -75,7 +75,11 @@ def dismiss(practitioner: Practitioner, reason: str, *, by: Actor) -> Departure:
     """
     hold_right(by)
     person = lock(practitioner)
-    if person.employer_id != by.organization.pk or person.status != Status.ACTIVE or not by.can(Duty.TRANSFERS):
+    if (
+        person.employer_id != by.organization.pk
+        or person.status != Status.ACTIVE
+        or not by.can(Duty.TRANSFERS)
+    ):
         raise Refused("此人已不在本单位，不用再办理离职。")
     if person.user_id == by.user.pk:
         raise Refused("不能为自己办理离职，请由其他管理员办理，或在“基本信息修改”中注销账户。")

@@ -36,7 +36,8 @@ def code_revoked(user: User, code) -> None:
 def account_closed(user: User) -> None:
     """Goes to the addresses that are about to be forgotten."""
     text = (
-        "您的账户已按您的申请注销。学时记录按继续教育档案的要求保留；今后可以用同一证件号码重新注册。\n" + STRANGE
+        "您的账户已按您的申请注销。学时记录按继续教育档案的要求保留；今后可以用同一证件号码重新注册。\n"
+        + STRANGE
     )
     outbox.letter(user, "账户已注销", text, lasts=LASTS)
     outbox.text_message(user, "您的账户已注销，学时记录保留。" + STRANGE)

@@ -31,7 +31,9 @@ class Reviewer:
 
 def reviewer_of(role: str, chosen: Organization, person: User | None) -> Reviewer:
     """What the flow's route will come to for this choice, backstop included."""
-    return _signer(role, "用人单位审核" if role == "practitioner" else STOP_TITLES[chosen.kind], chosen, person)
+    return _signer(
+        role, "用人单位审核" if role == "practitioner" else STOP_TITLES[chosen.kind], chosen, person
+    )
 
 
 def issuer_of_code(role: str, person: User | None) -> Reviewer:

@@ -35,7 +35,9 @@ def check_usable(code: str, name: str) -> None:
     """Raise ValidationError unless this code was issued for a unit of this name and still counts."""
     found = TemporaryCode.objects.filter(code=code).first()
     if found is None:
-        raise ValidationError("平台没有发放过这个临时代码，请逐位核对。没有代码的，请勾选下面的“申请临时代码”。")
+        raise ValidationError(
+            "平台没有发放过这个临时代码，请逐位核对。没有代码的，请勾选下面的“申请临时代码”。"
+        )
     if found.revoked_at:
         raise ValidationError("这个临时代码已被平台撤销，请填写统一社会信用代码，或重新申请临时代码。")
     if found.replaced_at:
@@ -67,6 +69,8 @@ def revoke(code_id: int, reason: str, by: User) -> TemporaryCode:
         raise Refused("这个临时代码已换成统一社会信用代码，不用撤销。")
     found.revoked_at, found.revoked_by, found.revoke_reason = timezone.now(), by, reason
     found.save(update_fields=["revoked_at", "revoked_by", "revoke_reason"])
-    for admin in OrgAdmin.objects.filter(organization=found.organization, is_super=True).select_related("user"):
+    for admin in OrgAdmin.objects.filter(organization=found.organization, is_super=True).select_related(
+        "user"
+    ):
         letters.code_revoked(admin.user, found)
     return found

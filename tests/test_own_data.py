@@ -234,7 +234,10 @@ def test_a_title_change_under_review_blocks_the_transfer(town, person):
 def test_who_lacks_the_duty_does_not_sign_it(town, unit, person):
     application = file_change(town, person)
     step = application.steps.get()
-    assert town.login(town.admin(unit, duties=[Duty.HOURS])).post(f"/steps/{step.pk}/approve/").status_code == 404
+    assert (
+        town.login(town.admin(unit, duties=[Duty.HOURS])).post(f"/steps/{step.pk}/approve/").status_code
+        == 404
+    )
     town.login(town.admin(unit, duties=[Duty.CHANGES])).post(f"/steps/{step.pk}/approve/")
     application.refresh_from_db()
     assert application.state == "approved"
@@ -297,7 +300,9 @@ def test_the_page_costs_few_queries(town, person):
     file_change(town, person)
     client = town.login(person)
     client.get(PAGE)
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         client.get(PAGE)
     assert len(queries) <= 20, [query["sql"][:90] for query in queries]
 
@@ -372,7 +377,9 @@ def test_wrong_contacts_change_nothing(town, person, changes, field):
 
 def test_guessing_the_password_there_is_slow(town, person):
     client = town.login(person)
-    answers_ = [client.post(CONTACTS, contacts(current_password=f"guess-{n}-xyz")).status_code for n in range(30)]
+    answers_ = [
+        client.post(CONTACTS, contacts(current_password=f"guess-{n}-xyz")).status_code for n in range(30)
+    ]
     assert 429 in answers_
 
 

@@ -103,9 +103,7 @@ class IdentityCorrectionFlow(Flow):
             user.set_id_number(number)
         try:
             with transaction.atomic():
-                user.save(
-                    update_fields=["name", "id_kind", "id_index", "id_sealed", "id_last4", "id_masked"]
-                )
+                user.save(update_fields=["name", "id_kind", "id_index", "id_sealed", "id_last4", "id_masked"])
         except IntegrityError as error:
             if "user_id_number_once" not in str(error):
                 raise

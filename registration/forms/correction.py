@@ -62,7 +62,8 @@ class CorrectionForm(WithAttachments, forms.Form):
         self.fields["id_kind"].help_text = f"现在登记的是：{user.get_id_kind_display()}，{user.id_masked}。"
 
     def clean_name(self):
-        return read_name(self.cleaned_data["name"])
+        name = self.cleaned_data["name"]
+        return name if name == self.user.name else read_name(name)  # what stands there now was accepted once
 
     def clean_id_number(self):
         number = self.cleaned_data["id_number"]

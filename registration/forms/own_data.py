@@ -100,6 +100,8 @@ class ContactsForm(forms.Form):
 
     def clean(self):
         cleaned = super().clean()
-        if not {"mobile", "email"} & self.errors.keys() and not (cleaned.get("mobile") or cleaned.get("email")):
+        if not {"mobile", "email"} & self.errors.keys() and not (
+            cleaned.get("mobile") or cleaned.get("email")
+        ):
             self.add_error("mobile", "手机号和邮箱请至少填一项，忘记密码时用来找回。")
         return cleaned

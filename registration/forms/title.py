@@ -1,6 +1,7 @@
 """Education, field of study and title: asked at the registration and again when they change (F-08 … F-18)."""
 
 import unicodedata
+from datetime import date
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -57,6 +58,7 @@ class StudyFields(forms.Form):
         help_text="找不到自己的专业时，选择所属大类或相近专业即可。",
         error_messages={"required": "请选择所学专业。", "invalid_choice": "请选择列表中的专业。"},
     )
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["field_of_study"].choices = choices.fields_of_study()
@@ -160,6 +162,5 @@ class TitleFields(forms.Form):
         if birth and cleaned.get("title_awarded_on") and cleaned["title_awarded_on"] <= birth:
             self.add_error("title_awarded_on", "职称评审通过时间早于出生日期，请核对。")
 
-    def birth_date(self, cleaned):
+    def birth_date(self, cleaned) -> date | None:
         """The person's date of birth where it is known: no title is older."""
-        return None

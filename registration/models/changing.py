@@ -57,9 +57,7 @@ class TitleChange(Payload, TitleData):
     """职称变更 (F-80, F-81): the new title, and the one that is valid until the unit agrees."""
 
     practitioner = models.ForeignKey(Practitioner, models.PROTECT, related_name="+")
-    old_title_series = models.ForeignKey(
-        TitleSeries, models.PROTECT, null=True, blank=True, related_name="+"
-    )
+    old_title_series = models.ForeignKey(TitleSeries, models.PROTECT, null=True, blank=True, related_name="+")
     old_title_level = models.CharField(max_length=12, blank=True, choices=TitleLevel)
     old_title = models.CharField(max_length=60, blank=True)
     old_title_mode = models.CharField(max_length=12, blank=True, choices=TitleMode)
@@ -71,6 +69,9 @@ class TitleChange(Payload, TitleData):
             _whole_or_absent("", "title_change_new_is_whole_or_absent"),
             _whole_or_absent("old_", "title_change_old_is_whole_or_absent"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.old_title} → {self.title}"
 
     @classmethod
     def of(cls, practitioner: Practitioner, new: dict) -> "TitleChange":

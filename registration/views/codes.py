@@ -68,9 +68,9 @@ def _tag(row: dict) -> tuple[str, str]:
 
 def _requests(request: HttpRequest) -> list[dict]:
     """Units that wait for their code, oldest first."""
-    wants = Q(application__employerregistration__wants_code=True, application__employerregistration__uscc="") | Q(
-        application__authorityregistration__wants_code=True, application__authorityregistration__uscc=""
-    )
+    wants = Q(
+        application__employerregistration__wants_code=True, application__employerregistration__uscc=""
+    ) | Q(application__authorityregistration__wants_code=True, application__authorityregistration__uscc="")
     steps = Step.objects.awaiting(request.actor).filter(wants).oldest_first()
     steps = list(steps.select_related("application__organization__division")[:MOST_REQUESTS])
     names = [step.application.organization.name for step in steps]
@@ -109,7 +109,10 @@ def code_document(request: HttpRequest, code_id: int) -> HttpResponse:
         if request.actor:
             raise Http404
         return redirect_to_login(request.get_full_path())
-    context = {"code": found, "may_revoke": request.actor.is_operator and request.actor.can(Duty.REGISTRATIONS)}
+    context = {
+        "code": found,
+        "may_revoke": request.actor.is_operator and request.actor.can(Duty.REGISTRATIONS),
+    }
     return render(request, "registration/code_document.html", context)
 
 
@@ -143,7 +146,9 @@ def replace_code(request: HttpRequest) -> HttpResponse:
         return redirect("registration:unit_profile")
     data = form_data(request)
     again = None if data is not None else _earlier(request)
-    start = {"new_code": again.new_code, "draft": copy_to_draft(again.application, request)} if again else None
+    start = (
+        {"new_code": again.new_code, "draft": copy_to_draft(again.application, request)} if again else None
+    )
     form = ReplaceCodeForm(data, request=request, organization=unit, initial=start)
     status = 200
     if request.method == "POST" and form.is_valid():
@@ -158,7 +163,9 @@ def replace_code(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, "已提交，审核通过后换成新代码。")
             return redirect("workflow:detail", application.pk)
-    pending = Application.objects.about(unit).pending().filter(kind=KIND).select_related("submitted_by").first()
+    pending = (
+        Application.objects.about(unit).pending().filter(kind=KIND).select_related("submitted_by").first()
+    )
     context = {
         "form": form,
         "unit": unit,

@@ -67,7 +67,9 @@ def _start(request: HttpRequest, mine) -> dict:
     if not asked:
         return {}
     closed = mine.filter(application__state__in=[State.REJECTED, State.WITHDRAWN])
-    earlier = closed.filter(pk=asked).first() if asked.isascii() and asked.isdecimal() and len(asked) < 19 else None
+    earlier = (
+        closed.filter(pk=asked).first() if asked.isascii() and asked.isdecimal() and len(asked) < 19 else None
+    )
     if earlier is None:
         raise Http404
     start = {"name": earlier.new_name, "reason": earlier.reason}

@@ -79,6 +79,8 @@ def dismiss(request: HttpRequest, practitioner_id: int) -> HttpResponse:
         "form": form,
         "person": person,
         "blockers": matters(pending),
-        "back_url": reverse("desk:person", args=[person.pk]) if actor.can(Duty.PEOPLE) else reverse("desk:home"),
+        "back_url": reverse("desk:person", args=[person.pk])
+        if actor.can(Duty.PEOPLE)
+        else reverse("desk:home"),
     }
     return render(request, "registration/dismiss.html", context, status=status)

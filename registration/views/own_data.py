@@ -35,7 +35,11 @@ def own_data(request: HttpRequest) -> HttpResponse:
     pending, blocker = _under_review(me)
     data, do = form_data(request), request.POST.get("do", "")
     locked = {"practitioner": me, "title_locked": bool(pending or blocker)}
-    form = OwnDataForm(data, **locked) if data is not None else OwnDataForm(initial=_start(request, me), **locked)
+    form = (
+        OwnDataForm(data, **locked)
+        if data is not None
+        else OwnDataForm(initial=_start(request, me), **locked)
+    )
     status = 200
     if request.method == "POST" and do != "edit" and form.is_valid():
         change, study = form.title_change(), form.study_changes
@@ -131,7 +135,9 @@ def contacts(request: HttpRequest) -> HttpResponse:
                 changed = change_contacts(user, form.cleaned_data["mobile"], form.cleaned_data["email"])
                 said = f"{'和'.join(changed)}已修改，立即生效。" if changed else "没有改动，不用保存。"
                 messages.success(request, said)
-                return redirect("registration:own_data" if request.actor.practitioner else "accounts:security")
+                return redirect(
+                    "registration:own_data" if request.actor.practitioner else "accounts:security"
+                )
             form.add_error("current_password", "密码不对，请重新填写。")
         except throttle.TooMany as too_many:
             form.add_error(None, f"尝试次数太多，请在 {too_many.words} 后再试。")

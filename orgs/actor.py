@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from django.contrib import messages
-from django.contrib.auth import logout
 from django.http import HttpRequest
 
 from accounts.entrance import ACCOUNT, EPOCH
+from accounts.kept import log_out
 from accounts.models import AccountStatus, Role, RoleAccount, User
 from accounts.refused import Refused
 from orgs.models import Kind, Organization, Practitioner, Status
@@ -117,6 +117,6 @@ class ActorMiddleware:
         actor = _actor(account) if account else NOBODY
         if actor and account.epoch == request.session.get(EPOCH) and _may_act(actor):
             return actor
-        logout(request)
+        log_out(request)
         messages.warning(request, "您的身份或权限已变更，请重新登录。")
         return NOBODY

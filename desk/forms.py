@@ -35,6 +35,7 @@ class PeopleSearch(forms.Form):
 class SearchForm(forms.Form):
     """综合查询. What the text is, desk.search finds out."""
 
+    nothing_kept = True
     q = forms.CharField(
         label="查找",
         required=False,

@@ -83,7 +83,7 @@ MATRIX = {
     "desk:accessibility": public(post=EVERYBODY),
     "accounts:login": public(post=EVERYBODY),
     "accounts:logout": public(get=None, post=EVERYBODY),
-    "accounts:choose": public(post=EVERYBODY),
+    "accounts:choose": public(post=("nobody",)),
     "accounts:switch": public(get=None, post=("nobody", "sibling"), args="account"),
     "accounts:forgot": public(post=EVERYBODY),
     "accounts:sent": public(),

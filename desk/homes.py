@@ -62,6 +62,21 @@ def offered_to(actor: Actor) -> list[dict]:
     ]
 
 
+def errands(actor: Actor) -> list[dict]:
+    """常办事项: what lies on the menu's second level and is still one click away from home (J4, J5, J13, J14)."""
+    unit = actor.organization
+    moves_people = unit and unit.kind == Kind.EMPLOYER and actor.can(Duty.TRANSFERS)
+    found = [
+        (actor.practitioner, "单位调转", "transfers:transfer"),
+        (actor.practitioner, "基本信息修改", "registration:own_data"),
+        (actor.practitioner, "更正姓名或身份证号", "registration:correction"),
+        (moves_people, "人员调出", "transfers:release"),
+        (actor.is_super, "更换上级部门", "transfers:superior"),
+        (actor.can(Duty.PROFILE), "修改联系方式和审核时间", "registration:unit_profile"),
+    ]
+    return [{"title": title, "url": reverse(page)} for fits, title, page in found if fits]
+
+
 # --- practitioner ----------------------------------------------------------------------------------
 
 
@@ -82,6 +97,7 @@ def of_practitioner(actor: Actor) -> dict:
         "matters": [row for row in matters if row["tag"][0] == "wait"],
         "closed": [row for row in matters if row["tag"][0] in ("ok", "draft")][:5],
         "helper": _helper(me),
+        "errands": errands(actor),
     }
 
 
@@ -153,7 +169,10 @@ def of_organization(actor: Actor) -> dict:
         "may_look_up": may_look_up,
         "is_new": not people and not waiting,
         "beginnings": beginnings(actor),
-        "matters": inbox.matters(Application.objects.about(unit).pending().order_by("-submitted_at")),
+        "errands": errands(actor),
+        "matters": inbox.matters(
+            Application.objects.about(unit).visible_to(actor).pending().order_by("-submitted_at")
+        ),
         "subordinates": _subordinates(unit) if unit.kind == Kind.AUTHORITY else [],
     }
 

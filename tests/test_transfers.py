@@ -58,7 +58,7 @@ def test_a_transfer_takes_four_clicks_from_home(town, units, person):
     """J4, with several units to choose from."""
     town.employer(under=units[1].superior, name="测试公路中心养护所")
     visitor = Visitor(town.login(person))
-    visitor.click("用户资料管理")
+    visitor.click("单位调转")
     assert visitor.url == "/moves/unit/"
     visitor.type("new_unit", "公路 中心")
     visitor.type("reason", "家庭原因")
@@ -76,7 +76,7 @@ def test_a_transfer_takes_four_clicks_from_home(town, units, person):
 
 def test_with_one_unit_that_fits_it_takes_three(town, units, person):
     visitor = Visitor(town.login(person))
-    visitor.click("用户资料管理")
+    visitor.click("单位调转")
     visitor.type("new_unit", "测试公路中心")
     visitor.type("reason", "家庭原因")
     visitor.click("查找单位并核对")
@@ -98,7 +98,7 @@ def test_withdrawing_takes_two_clicks(town, units, person):
     """J5."""
     application = file_transfer(town, person, units[1])
     visitor = Visitor(town.login(person))
-    visitor.click("用户资料管理")
+    visitor.click("单位调转")
     assert "原单位审核" in visitor.text
     assert "新单位审核" in visitor.text
     visitor.click("撤回")
@@ -530,7 +530,7 @@ def test_changing_the_superior_takes_four_clicks_from_home(town, units):
     unit, new = units[0], units[1].superior
     town.practitioner(at=town.employer(under=unit))
     visitor = Visitor(town.login(unit))
-    visitor.click("单位资料管理")
+    visitor.click("更换上级部门")
     assert visitor.url == "/moves/superior/"
     visitor.tick("kind", "authority")
     visitor.type("new_superior", "交通局")

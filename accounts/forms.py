@@ -2,6 +2,8 @@
 
 import re
 
+from crispy_forms.helper import FormHelper
+from crispy_forms.layout import Layout
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -47,16 +49,19 @@ class LoginForm(forms.Form):
 
 
 class ForgotForm(forms.Form):
-    """忘记登录密码: which way, and whose (F-40)."""
+    """忘记登录密码: whose, and which way (F-40). Each way has its own button on the page."""
 
     way = forms.ChoiceField(
         label="找回方式",
         choices=[("mobile", "注册时的手机号（短信验证码）"), ("email", "注册时的邮箱（邮件链接）")],
-        widget=forms.RadioSelect,
-        initial="mobile",
         error_messages={"required": "请选择找回方式。", "invalid_choice": "请选择找回方式。"},
     )
     id_number = IdNumberField(kind=None)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.helper = FormHelper()
+        self.helper.layout = Layout("id_number")
 
 
 class NewPasswordForm(forms.Form):
@@ -126,9 +131,7 @@ class FactorCodeField(forms.CharField):
     def __init__(self, *, recovery: bool = True, **kwargs):
         self.shapes = r"\d{6}|\d{12}" if recovery else r"\d{6}"
         self.sentence = f"请填写 6 位数字的验证码{'，或 12 位数字的恢复码' if recovery else ''}。"
-        widget = OneTimeInput(
-            attrs={"inputmode": "numeric", "autocomplete": "one-time-code", "class": "w-m"}
-        )
+        widget = OneTimeInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code", "class": "w-m"})
         super().__init__(**{"label": "验证码", "max_length": 40, "widget": widget, **kwargs})
         self.error_messages["required"] = self.sentence
 

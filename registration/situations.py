@@ -242,6 +242,20 @@ def check_choice(situation: Situation, chosen: Organization) -> None:
         raise Refused(f"“{chosen.name}”不是县（市、区）、功能区的人社部门，请重新选择。")
 
 
+# Which situation the people of a unit are in, by the unit's own; all others are "staff".
+_OF_ITS_PEOPLE = {
+    "bureau_section": "bureau_staff",
+    "under_bureau_section": "bureau_staff",
+    "private": "private_staff",
+    "dispatching": "private_staff",
+}
+
+
+def situation_of_people(of_unit: str) -> Situation:
+    """The situation of whoever works in a unit that registered itself under this one ("" = unknown)."""
+    return situation_of(Role.PRACTITIONER, _OF_ITS_PEOPLE.get(of_unit, "staff"))
+
+
 def is_county_bureau(bureau: Organization) -> bool:
     """Whether its division is a county or a functional zone; one without a division is taken at its word."""
     return not (bureau.division_id or "").endswith("00")

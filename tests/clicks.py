@@ -1,6 +1,6 @@
 """A browser without JavaScript that counts what a person does: clicks on links, buttons and boxes; typing is free.
 
-It presses only what the page offers: a link or button that is not there fails the test, and a form sends exactly
+Choosing a file is typing too, as is picking from a list: `clicks` is what screens.md §2.2 counts. It presses only what the page offers: a link or button that is not there fails the test, and a form sends exactly
 the fields that stand in it.
 """
 
@@ -76,9 +76,13 @@ class Visitor:
         self.page = _Reader(self.html)
         self.text = " ".join("".join(self.page.words).split())
 
-    def type(self, name: str, value: str) -> None:
-        """Write into a box of the page."""
-        self._field(name)[1] = value
+    def type(self, name: str, value: str, *, last: bool = False) -> None:
+        """Write into a box of the page; `last`: of several with this name the last."""
+        self._field(name, last)[1] = value
+
+    def attach(self, name: str, file) -> None:
+        """Choose a file of one's own machine."""
+        self._field(name)[1] = file
 
     def tick(self, name: str, value) -> None:
         """Click a checkbox or a radio button."""
@@ -92,6 +96,21 @@ class Visitor:
         if field[3] == "radio":
             for other in self._fields(name):
                 other[2] = other is field
+
+    def press(self, words: str) -> None:
+        """Click the button with these words, where a link has them too."""
+        self.clicks += 1
+        for button in self.page.buttons:
+            if button["text"] == words:
+                return self._press(button)
+        raise AssertionError(f"no button “{words}” on {self.url}")
+
+    def open(self, url: str) -> None:
+        """Click the link that leads there, whatever it is called."""
+        self.clicks += 1
+        hrefs = [link["attrs"].get("href") for link in self.page.links]
+        assert url in hrefs, f"no link to {url} on {self.url}"
+        self._show(self.client.get(url, follow=True), url)
 
     def click(self, words: str, *, among: str = "") -> None:
         """Click the link or button with these words; `among`: the one whose label also holds this."""
@@ -111,18 +130,18 @@ class Visitor:
         form, attrs = button["form"], button["attrs"]
         sent: dict[str, list] = {}
         for name, value, on, kind in form["fields"]:
-            if on and kind != "file":
+            if on and (kind != "file" or value):
                 sent.setdefault(name, []).append(value)
         if attrs.get("name"):
             sent.setdefault(attrs["name"], []).append(attrs.get("value", ""))
-        url = form["action"] or self.url
+        url = attrs.get("formaction") or form["action"] or self.url
         send = self.client.post if form["method"] == "post" else self.client.get
         self._show(send(url, sent, follow=True), url)
 
     def _fields(self, name):
         return [field for form in self.page.forms for field in form["fields"] if field[0] == name]
 
-    def _field(self, name):
+    def _field(self, name, last=False):
         found = self._fields(name)
         assert found, f"no box {name} on {self.url}"
-        return found[0]
+        return found[-1 if last else 0]

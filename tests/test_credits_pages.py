@@ -116,14 +116,6 @@ def test_from_the_form_to_verified_hours(town, person, browser):
     assert "泰安市人力资源和社会保障局" in year
 
 
-def test_three_clicks_from_home(browser):
-    home = browser.get("/")
-    assert f'href="{DECLARE}"' in text(home), "1: 申报学时"
-    answer = browser.post(DECLARE, answers())  # 2: 下一步
-    answer = browser.post(CHECK, hidden(browser.get(answer.url)))  # 3: 提交申报
-    assert answer.url == reverse("credits:done", args=[Application.objects.get().pk])
-
-
 def test_the_form_names_who_will_sign_and_the_basis(browser):
     page = text(browser.get(DECLARE))
     assert "用人单位审核：市保障性住房管理服务中心" in page

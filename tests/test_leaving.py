@@ -53,20 +53,6 @@ def login(user, role):
 # --- 账户注销 ------------------------------------------------------------------------------------------------
 
 
-def test_from_home_it_takes_three_clicks_and_what_follows_is_said(town, person):
-    """J24."""
-    visitor = Visitor(town.login(person))
-    visitor.click("用户资料管理")
-    visitor.click("账户注销")
-    for sentence in ("学时、证书和您审核过的记录保留", "证件号码不再占用", "注销不能撤回"):
-        assert sentence in visitor.text
-    visitor.type("current_password", PASSWORD)
-    visitor.click("注销账户")
-    assert visitor.clicks == 3
-    assert visitor.url.startswith("/login/")
-    assert "您的账户已注销" in visitor.text
-
-
 def test_every_role_ends_the_person_stays(town, unit, person, django_capture_on_commit_callbacks):
     admin = town.admin(unit, user=person.user, duties=[Duty.HOURS])
     address = person.user.email

@@ -1,4 +1,4 @@
-"""综合查询: one box, one's own branch (A19); J9 within three clicks; what a new admin does first (A1)."""
+"""综合查询: one box, one's own branch (A19); what a new admin does first (A1)."""
 
 import re
 
@@ -8,9 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Authenticator, OneUseSecret
+from accounts.models import Authenticator
 from orgs.models import Status
-from tests.clicks import Visitor
 from tests.test_inbox import declare, first_step, same_bytes, words
 from workflow import engine
 
@@ -123,21 +122,6 @@ def test_many_hits_cost_as_much_as_one(town):
     assert page.count('href="/organizations/') >= 10
     assert 'href="/people/?name=' in page
     assert 'href="/organizations/?q=' in page
-
-
-# --- J9 -------------------------------------------------------------------------------------------------
-
-
-def test_a_password_is_reset_in_three_clicks_from_home(town):
-    unit = town.employer()
-    person = town.practitioner(at=unit, user=town.user("甲一"))
-    visitor = Visitor(town.login(unit))
-    visitor.type("q", "甲一")
-    visitor.click("查询")
-    visitor.click(next(link["text"] for link in visitor.page.links if link["text"].startswith("重置密码")))
-    visitor.click("重置密码")
-    assert visitor.clicks == 3
-    assert OneUseSecret.objects.filter(user=person.user).exists()
 
 
 # --- what a new admin does first ------------------------------------------------------------------------

@@ -20,14 +20,15 @@ from accounts.models import Role, User
 from accounts.proof import end_proofs, prove, proved_user
 from accounts.refused import Refused
 from orgs.actor import actor_of
-from orgs.models import Organization
+from orgs.models import Kind, Organization
 from registration import again as refill
 from registration import unit_search
 from registration.enrol import already, enrol_organization, enrol_practitioner
 from registration.forms.entering import FORMS, ProgressForm, RegistrationForm, UnitSearchForm, WithdrawForm
+from registration.models import EmployerRegistration
 from registration.progress import NOTHING, by_password, by_receipt, registrations_of, show
 from registration.reviewer import issuer_of_code, reviewer_of
-from registration.situations import Situation, check_choice, situation_of, situations_of
+from registration.situations import Situation, check_choice, situation_of, situation_of_people, situations_of
 from workflow import engine, reminders
 from workflow.attachments import claim
 from workflow.flow import payload_of
@@ -61,7 +62,17 @@ def public(view):
 @require_http_methods(["GET"])
 def start(request: HttpRequest) -> HttpResponse:
     """注册：选择情况, first question: who are you?"""
-    return render(request, "registration/start.html", {"whose": _whose(request)})
+    whose = _whose(request)
+    return render(request, "registration/start.html", {"whose": whose, "own_unit": _own_unit(request, whose)})
+
+
+def _own_unit(request: HttpRequest, whose: User | None) -> str:
+    """Where an admin of a unit registers as one of its practitioners, all questions answered; "" for others (J18)."""
+    unit = request.actor.organization if request.actor else None
+    if unit is None or unit.kind != Kind.EMPLOYER or _second_role(whose, Role.PRACTITIONER):
+        return ""
+    filed = EmployerRegistration.objects.filter(application__organization=unit).order_by("-pk").first()
+    return _form_address(situation_of_people(filed.situation if filed else ""), unit)
 
 
 @login_not_required

@@ -75,7 +75,7 @@ def submit(kind: str, payload: Payload, *, by: Actor, again_of: Application | No
         raise Refused(f"您已有一件“{flow.label}”在审核中，办结或撤回后才能再次提交。") from error
     payload.application = application
     payload.save(force_insert=True)
-    _record(application, None, Verb.SUBMIT, by)
+    _record(application, Verb.SUBMIT, by)
     _lay_route(application, flow, flow.route(payload, subject, by), by)
     return application
 
@@ -103,7 +103,7 @@ def withdraw(application_id: int, *, by: Actor) -> Application:
         raise PermissionDenied
     if application.state != State.PENDING:
         raise AlreadyDecided(_who_was_first(application))
-    _record(application, None, Verb.WITHDRAW, by)
+    _record(application, Verb.WITHDRAW, by)
     _close(application, flow, State.WITHDRAWN, by)
     return application
 
@@ -149,7 +149,6 @@ def _decide(step_id: int, verdict: str, by: Actor, comment: str) -> Application:
     if step.state != StepState.OPEN:
         raise AlreadyDecided(_who_was_first(application, step))
     _sign(step, verdict, by, comment)
-    _record(application, step, Verb.REJECT if verdict == StepState.REJECTED else Verb.APPROVE, by, comment)
     if verdict == StepState.REJECTED:
         _close(application, flow, State.REJECTED, by)
     else:
@@ -205,8 +204,33 @@ def _acts_for(by: Actor, application: Application) -> bool:
 
 
 def _sign(step: Step, verdict: str, by: Actor, comment: str) -> None:
+    """The decision and its entry in the log, in one statement: this is the hottest path of all (speed.md)."""
     step.state, step.decided_by, step.decided_at, step.comment = verdict, by.user, timezone.now(), comment
-    step.save(update_fields=["state", "decided_by", "decided_at", "comment"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SIGN,
+            {
+                "step": step.pk,
+                "state": step.state,
+                "user": by.user.pk,
+                "organization": by.organization.pk,
+                "at": step.decided_at,
+                "comment": comment,
+                "verb": Verb.REJECT if verdict == StepState.REJECTED else Verb.APPROVE,
+            },
+        )
+
+
+_SIGN = """
+WITH signed AS (
+    UPDATE workflow_step
+       SET state = %(state)s, decided_by_id = %(user)s, decided_at = %(at)s, comment = %(comment)s
+     WHERE id = %(step)s
+ RETURNING id, application_id
+)
+INSERT INTO workflow_event (application_id, step_id, verb, user_id, organization_id, comment, at)
+SELECT application_id, id, %(verb)s, %(user)s, %(organization)s, %(comment)s, %(at)s FROM signed
+"""
 
 
 def _advance(application: Application, flow: Flow, steps: list[Step], by: Actor) -> None:
@@ -250,15 +274,9 @@ def _payload(application: Application) -> Payload:
     return payload
 
 
-def _record(application: Application, step: Step | None, verb: str, by: Actor, comment: str = "") -> None:
+def _record(application: Application, verb: str, by: Actor) -> None:
     Event.objects.create(
-        application=application,
-        step=step,
-        verb=verb,
-        user=by.user,
-        organization=by.organization,
-        comment=comment,
-        at=timezone.now(),
+        application=application, verb=verb, user=by.user, organization=by.organization, at=timezone.now()
     )
 
 

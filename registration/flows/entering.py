@@ -35,11 +35,11 @@ class RegistrationFlow(Flow):
     def again_url(self, payload):
         return reverse("registration:progress")
 
-    def _still_there(self, payload) -> Organization:
-        chosen = self.chosen(payload)
-        if chosen.status != Status.ACTIVE:
-            raise Refused(f"“{chosen.name}”已停用，不能再接收注册，请驳回并请对方另选。")
-        return chosen
+
+def _still_there(chosen: Organization) -> None:
+    """The organisation above, as it was read with the locked subject."""
+    if chosen.status != Status.ACTIVE:
+        raise Refused(f"“{chosen.name}”已停用，不能再接收注册，请驳回并请对方另选。")
 
 
 @register
@@ -63,11 +63,11 @@ class PractitionerFlow(RegistrationFlow):
         return [Stop(1, "用人单位审核", practitioner.employer)]
 
     def approved(self, payload):
-        employer = self._still_there(payload)
         practitioner = payload.application.practitioner
+        _still_there(practitioner.employer)
         practitioner.status = Status.ACTIVE
         practitioner.save(update_fields=["status"])
-        _open(payload.account_id, employer.name)
+        _open(payload.account_id, practitioner.employer.name)
 
     def closed(self, payload):
         practitioner: Practitioner = payload.application.practitioner
@@ -99,9 +99,9 @@ class OrganizationFlow(RegistrationFlow):
         return [Stop(1, ISSUE_TITLE, platform()), Stop(2, STOP_TITLES[superior.kind], superior)]
 
     def signed(self, application, step):
-        registration = self.payload.objects.get(pk=application.pk)
-        if not registration.wants_code or registration.uscc:
+        if step.title != ISSUE_TITLE:
             return
+        registration = self.payload.objects.get(pk=application.pk)
         organization = lock(application.organization)
         code = temporary_code.issue(
             organization, registration.name, registration.division_id, by=step.decided_by
@@ -117,8 +117,8 @@ class OrganizationFlow(RegistrationFlow):
         letters.code_issued(application.submitted_by, code)
 
     def approved(self, payload):
-        self._still_there(payload)
         organization: Organization = payload.application.organization
+        _still_there(organization.superior)
         organization.status = Status.ACTIVE
         organization.save(update_fields=["status"])
         if uscc.is_temporary(organization.uscc):

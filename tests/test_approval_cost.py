@@ -1,0 +1,34 @@
+"""What one approval costs, on the demo town: every kind that the town files is approved within ten statements."""
+
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from workflow import engine
+
+MOST = 10
+
+
+def test_no_approval_of_the_town_costs_more_than_ten_statements(db, monkeypatch):
+    for command in ("load_reference", "load_hours", "load_bureaus"):
+        call_command(command, verbosity=0)
+    honest, cost = engine.approve, {}
+
+    def counted(step_id, **how):
+        with CaptureQueriesContext(connection) as queries:
+            application = honest(step_id, **how)
+        statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
+        kind = application.kind, str(application.state)
+        cost[kind] = max(cost.get(kind, []), statements, key=len)
+        return application
+
+    monkeypatch.setattr(engine, "approve", counted)
+    call_command("load_town", verbosity=0)
+    kinds = {kind for kind, state in cost if state == "approved"}
+    assert kinds >= {
+        "authority-registration",
+        "employer-registration",
+        "practitioner-registration",
+        "hours-declaration",
+    }
+    assert {kind: len(statements) for kind, statements in cost.items() if len(statements) > MOST} == {}

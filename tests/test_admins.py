@@ -896,44 +896,6 @@ def test_an_offer_is_cancelled_or_declined(town, roles, django_capture_on_commit
     assert SuperSwap.objects.pending().exists()
 
 
-# --- stale sessions ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("event", ["suspend", "remove", "assign", "edit role", "swap: old", "swap: new"])
-@pytest.mark.parametrize("method", ["get", "post"])
-def test_a_session_ends_with_the_right_it_was_opened_for(town, roles, event, method):
-    """trust.md §3.8: the next request is refused, and what was being typed waits for the login."""
-    unit = town.employer()
-    role = AdminRole.objects.create(organization=unit, name="甲", duties=["hours", "people"])
-    admin = made_admin(town, unit, role)
-    whose = town.super_admin(unit) if event == "swap: old" else admin.account
-    stale, page = town.login(whose), f"{ROLES}add/"
-    by = town.actor(unit)
-    if event == "suspend":
-        appointment.suspend(admin.pk, by=by)
-    elif event == "remove":
-        appointment.remove(admin.pk, by=by)
-    elif event == "assign":
-        granting.assign(admin.pk, roles["资料管理员"].pk, by=by)
-    elif event == "edit role":
-        granting.save_role("甲", ["hours"], by=by, role_id=role.pk)
-    else:
-        swap = succession.offer(admin.pk, by=by)
-        succession.accept(swap.pk, by=actor_of(admin.account))
-    typed = {"name": "写了一半的角色", "duties": ["hours"]}
-    answer = getattr(stale, method)(page, typed if method == "post" else None)
-    assert answer.status_code == 302
-    assert answer.url.startswith("/login/")
-    assert not AdminRole.objects.filter(name="写了一半的角色").exists()
-    if method == "post" and event == "swap: new":
-        # The same person comes back, now as super admin: the open form is filled in again.
-        stale.post(
-            f"/login/?next={page}",
-            {"role": "employer", "id_number": admin.user.id_number.reveal(), "password": PASSWORD},
-        )
-        assert "写了一半的角色" in stale.get(page).content.decode()
-
-
 # --- query counts --------------------------------------------------------------------------------------------------------
 
 

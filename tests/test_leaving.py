@@ -72,22 +72,6 @@ def test_every_role_ends_the_person_stays(town, unit, person, django_capture_on_
     assert person.user.id_number == user.id_number
 
 
-@pytest.mark.parametrize("way", ["get", "post", "form"])
-def test_other_sessions_end_at_once(town, unit, person, way):
-    admin = town.admin(unit, user=person.user, duties=[Duty.PROFILE])
-    stale = [(town.login(person), "/moves/unit/"), (town.login(admin), "/organization/profile/")]
-    assert close(town.login(person)).status_code == 302
-    for client, url in stale:
-        data = {"reason": "写到一半", "contact_name": "写到一半"}
-        answer = client.get(url) if way == "get" else client.post(url, data)
-        assert answer.status_code == 302
-        assert answer.url == f"/login/?next={url}"
-        if way == "form":
-            assert "写到一半" not in client.get(answer.url).content.decode()
-    unit.refresh_from_db()
-    assert unit.contact_name != "写到一半"
-
-
 @pytest.mark.parametrize("password", ["", "wrong-password-1"])
 def test_without_the_right_password_nothing_happens(town, person, password):
     answer = close(town.login(person), password)

@@ -212,34 +212,6 @@ def test_hours_go_with_the_person(town, units, person):
     assert again.steps.get(order=1).approver == units[1]
 
 
-@pytest.mark.parametrize("verb", ["GET", "POST"])
-def test_a_session_from_before_the_transfer_ends(town, units, person, verb):
-    """trust.md §3.8: the next request is refused; what was typed waits for the login."""
-    client = town.login(person)
-    application = file_transfer(town, person, units[1])
-    complete(town, application)
-    typed = {"new_unit": "测试房产", "reason": "打开着的页面里写的字", "do": "check"}
-    answer = client.get("/moves/unit/") if verb == "GET" else client.post("/moves/unit/", typed)
-    assert answer.status_code == 302
-    assert answer.url.startswith("/login/?next=")
-    assert UnitTransfer.objects.count() == 1
-    person.refresh_from_db()
-    if verb == "POST":
-        account = person.account
-        client.post(
-            answer.url,
-            {
-                "role": account.role,
-                "id_number": account.user.id_number.reveal(),
-                "password": "correct-horse-9",
-                "next": "/moves/unit/",
-            },
-        )
-        page = client.get("/moves/unit/").content.decode()
-        assert "打开着的页面里写的字" in page
-        assert units[1].name in page
-
-
 def test_the_chooser_after_login_names_the_new_unit(town, units, person):
     complete(town, file_transfer(town, person, units[1]))
     person.account.refresh_from_db()

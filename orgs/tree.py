@@ -5,6 +5,7 @@ two apart: whoever copies a path holds the tree still (shared), whoever moves a 
 before any row lock, or two moves could wait for each other.
 """
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Concat, Substr
@@ -30,7 +31,15 @@ def hold_alone() -> None:
 def platform(name: str = "平台") -> Organization:
     """The root of the tree, made when it is not there yet."""
     root = Organization.objects.filter(kind=Kind.OPERATOR).first()
-    return root or plant(Organization(kind=Kind.OPERATOR, name=name, status=Status.ACTIVE))
+    return root or plant(
+        Organization(
+            kind=Kind.OPERATOR,
+            name=name,
+            status=Status.ACTIVE,
+            phone=settings.SITE["phone"],
+            office_hours=settings.SITE["hours"],
+        )
+    )
 
 
 @transaction.atomic

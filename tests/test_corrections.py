@@ -19,6 +19,7 @@ from tests.registering import a_certificate, an_id_number
 from tests.town import PASSWORD
 from workflow import engine
 from workflow.models import Application, Attachment, Step
+from workflow.wording import letter_date
 
 PAGE = "/my/correction/"
 
@@ -246,7 +247,8 @@ def test_the_last_day_stands_on_the_slip_and_in_the_platforms_list(town, person,
         town.login(operator).get(f"/applications/{application.pk}/"),
         town.login(operator).get("/corrections/"),
     ):
-        assert str(due.day) in page.content.decode()
+        text = page.content.decode()
+        assert str(due.day) in text or letter_date(due.day) in text
 
 
 def test_what_is_overdue_comes_first_and_says_so(town, unit, operator):
@@ -441,3 +443,10 @@ def test_the_roles_keep_their_rights(town, unit, person, operator):
     before = set(RoleAccount.objects.filter(user=person.user).values_list("pk", "status"))
     sign(town, operator, file_correction(town, person))
     assert set(RoleAccount.objects.filter(user=person.user).values_list("pk", "status")) == before
+
+
+def test_it_stands_on_the_home_of_who_filed_it_alone(town, unit, operator):
+    colleague = town.admin(unit, duties=list(Duty))
+    application = file_correction(town, unit)
+    assert application.summary in town.login(unit).get("/").content.decode()
+    assert application.summary not in town.login(colleague).get("/").content.decode()

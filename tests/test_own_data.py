@@ -125,7 +125,7 @@ def test_a_title_change_from_home_with_its_clicks(town, unit, person):
             visitor.type(name, value)
     visitor.tick("title_mode", "examination")
     visitor.clicks -= 1  # what is filled in is not counted
-    visitor.click("保存并核对职称变更")
+    visitor.click("保存修改")
     for words in ("助理工程师", "2023-06-30（考试最后一天）", "单位审核后", unit.name):
         assert words in visitor.text
     person.refresh_from_db()
@@ -156,7 +156,7 @@ def test_a_rejection_keeps_the_old_title_and_one_starts_anew_from_it(town, unit,
     visitor.click("重新申请")
     assert 'value="工程师"' in visitor.html
     assert 'value="2023-06-30"' in visitor.html
-    visitor.click("保存并核对职称变更")
+    visitor.click("保存修改")
     visitor.click("提交职称变更")
     assert Application.objects.pending().get().again_of == application
 
@@ -194,7 +194,7 @@ def test_title_and_education_together_are_filed_and_saved_in_one_go(town, person
 def test_back_from_the_check_page_everything_is_there(town, person):
     visitor = Visitor(town.login(person), PAGE)
     visitor.type("title", "建筑师")
-    visitor.click("保存并核对职称变更")
+    visitor.click("保存修改")
     visitor.click("返回修改")
     assert 'value="建筑师"' in visitor.html
     assert "错误" not in visitor.text
@@ -389,7 +389,10 @@ def test_one_way_back_is_enough(town, person, changes):
 
 
 def test_admins_change_theirs_too(town, unit):
-    answer = town.login(unit).post(CONTACTS, contacts())
+    visitor = Visitor(town.login(unit), "/security/")
+    for page in (CONTACTS, "/my/correction/", "/my/leaving/"):
+        assert f'href="{page}"' in visitor.html
+    answer = visitor.client.post(CONTACTS, contacts())
     assert (answer.status_code, answer.url) == (302, "/security/")
 
 

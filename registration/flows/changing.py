@@ -13,6 +13,7 @@ from registration.models import IdentityCorrection, TitleChange
 from registration.models.changing import TITLE
 from workflow.flow import Flow, Refused, Stop, register
 from workflow.models import State
+from workflow.wording import letter_date
 
 NUMBER_TAKEN = "这个证件号码已有账号，不能再更正为它。如果那个账号也是您本人的，请拨打平台技术支持电话。"
 
@@ -92,7 +93,7 @@ class IdentityCorrectionFlow(Flow):
     def promise(self, since):
         due = working_days.due(timezone.localdate(since))
         sure = "" if due.certain else "（放假安排尚未公布，暂按周一至周五计算）"
-        return f"承诺 1–3 个工作日内办结，最迟 {due.day}{sure}"
+        return f"承诺 1–3 个工作日内办结，最迟 {letter_date(due.day)}{sure}"
 
     def approved(self, correction):
         user = User.objects.select_for_update(no_key=True).get(pk=correction.user_id)

@@ -338,7 +338,7 @@ class OrganizationForm(WithAttachments, ContactFields, RegistrationForm):
     """机构注册: the approved name, the code, the certificate, a public contact, the first admin (F-24, F-90, F-91)."""
 
     attachments_label = "单位证书"
-    attachments_hint = "统一社会信用代码证书、事业单位法人证书、营业执照，或平台发放的临时代码证明。"
+    attachments_hint = "统一社会信用代码证书、事业单位法人证书或营业执照。申请或使用临时代码的，可以不传。"
     payload_model: type
 
     unit_name = forms.CharField(

@@ -21,6 +21,7 @@ class OwnDataForm(StudyFields, TitleFields, forms.Form):
 
     use_required_attribute = False
     error_title = "没有保存"
+    field_order = [*STUDY, *TITLE, "again"]
 
     again = forms.CharField(required=False, max_length=18, widget=forms.HiddenInput)
 
@@ -37,7 +38,7 @@ class OwnDataForm(StudyFields, TitleFields, forms.Form):
         helper = FormHelper(self)
         sets = [Fieldset("学历（直接生效）", *STUDY, css_class="part")]
         if not self.title_locked:
-            sets.append(Fieldset("专业技术职称（需单位审核）", *TITLE, css_class="part"))
+            sets.append(Fieldset("专业技术职称（需单位审核；有职称的，每项都要填）", *TITLE, css_class="part"))
             sets.append("again")
         helper.layout = Layout(*sets)
         return helper

@@ -2,7 +2,6 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
@@ -108,7 +107,8 @@ def code_document(request: HttpRequest, code_id: int) -> HttpResponse:
     if found is None:
         if request.actor:
             raise Http404
-        return redirect_to_login(request.get_full_path())
+        messages.info(request, "请先登录；注册还没有通过审核的，先在这里查询，再打开临时代码证明。")
+        return redirect("registration:progress")
     context = {
         "code": found,
         "may_revoke": request.actor.is_operator and request.actor.can(Duty.REGISTRATIONS),

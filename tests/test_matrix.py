@@ -73,6 +73,7 @@ def public(get=EVERYBODY, post=None, args="") -> Page:
 ANY = (*PRACTITIONERS, *ADMINS)
 PEOPLE = SUPERS  # the others lack the duty
 SEES_PERSON = ("unit", *ABOVE)
+SEES_UNIT = ("unit", *LIMITED, *ABOVE)
 OWN_SUPER = ("unit",)
 
 MATRIX = {
@@ -135,6 +136,12 @@ MATRIX = {
     "workflow:reject": Page(("unit", "hours_admin"), ("unit", "hours_admin"), role=ADMINS, args="step"),
     "desk:people": Page(PEOPLE, PEOPLE, role=PEOPLE),
     "desk:person": Page(SEES_PERSON, role=PEOPLE, args="practitioner"),
+    "desk:person_history": Page(SEES_PERSON, role=PEOPLE, args="practitioner"),
+    "desk:tree": Page(ADMINS, role=ADMINS),
+    "desk:below": Page(SEES_UNIT, role=ADMINS, args="organization"),
+    "desk:organization": Page(SEES_UNIT, role=ADMINS, args="organization"),
+    "desk:organization_history": Page(SEES_UNIT, role=ADMINS, args="organization"),
+    "desk:search": Page(ADMINS, ADMINS, role=ADMINS),
     "desk:reset_password": Page(("unit",), ("unit",), role=PEOPLE, args="practitioner"),
     "transfers:release": Page(EMPLOYERS, EMPLOYERS, role=EMPLOYERS),
     "transfers:released": Page(("unit",), ("unit",), role=SUPERS, args="release"),
@@ -214,6 +221,7 @@ class World:
             "application": {"application_id": application.pk},
             "attachment": {"attachment_id": file.pk},
             "message": {"message_id": person.user.messages.get().pk},
+            "organization": {"organization_id": unit.pk},
             "practitioner": {"practitioner_id": person.pk},
             "registering_role": {"role": "practitioner"},
             "release": {"release_id": release.pk},

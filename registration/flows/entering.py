@@ -99,7 +99,7 @@ class OrganizationFlow(RegistrationFlow):
         return [Stop(1, ISSUE_TITLE, platform()), Stop(2, STOP_TITLES[superior.kind], superior)]
 
     def signed(self, application, step):
-        if step.title != ISSUE_TITLE:
+        if application.organization.uscc:
             return
         registration = self.payload.objects.get(pk=application.pk)
         organization = lock(application.organization)

@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import transaction
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts import outbox
 from tests import postman
@@ -11,6 +12,22 @@ from tests.town import Town
 @pytest.fixture
 def town(db) -> Town:
     return Town()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def static_files_read_once():
+    """Every browser of a test loads the middleware anew; looking at all static files took more than a login itself."""
+    kept, read = {}, WhiteNoiseMiddleware.add_files_from_finders
+
+    def read_once(self):
+        if not kept:
+            read(self)
+            kept.update(self.files)
+        self.files.update(kept)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", read_once)
+        yield
 
 
 @pytest.fixture(autouse=True)

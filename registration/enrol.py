@@ -164,6 +164,7 @@ def _rewrite(user: User, person: Person) -> None:
         user.name, user.email, user.mobile = person.name, person.email, person.mobile
     if not person.proved:
         user.set_password(person.password)
+        user.messages.all().delete()  # written to whoever registered this number before
     user.save()
 
 

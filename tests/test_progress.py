@@ -7,6 +7,7 @@ from django.test import Client
 
 from accounts.id_number import IdNumber
 from accounts.models import User
+from accounts.outbox import notify
 from orgs.models import Status
 from tests import registering
 from tests.registering import PASSWORD, an_id_number, errors, register
@@ -299,3 +300,15 @@ def test_the_receipt_page_is_bookmarkable_and_shows_the_current_state(town, empl
     page = browser.get(address).content.decode()
     assert "已驳回" in page
     assert "注册已提交" not in page
+
+
+def test_whoever_registers_a_free_number_anew_reads_no_message_of_the_earlier(town, employer):
+    """What was written to whoever registered the number before is not the newcomer's to read."""
+    number = an_id_number()
+    register("practitioner", "staff", employer, id_number=number)
+    earlier = User.objects.by_id_number(IdNumber.parse(number)).get()
+    reject(town, Application.objects.get(person=earlier))
+    notify(earlier, "注册已驳回", "单位选错了", url="/")
+    register("practitioner", "staff", employer, id_number=number)
+    assert Application.objects.pending().get().person == earlier
+    assert earlier.messages.filter(subject="注册已驳回").count() == 0

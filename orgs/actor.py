@@ -50,6 +50,15 @@ class Actor:
             return self.practitioner.pk == subject.pk
         return self.organization is not None and self.organization.pk == subject.employer_id
 
+    def sees(self, practitioner: Practitioner) -> bool:
+        """Whether this person may know what is now true of the practitioner.
+
+        The practitioner, and who is above them today; not a unit that they left, though it signed for them once.
+        """
+        if self.practitioner is not None:
+            return self.practitioner.pk == practitioner.pk
+        return self.organization is not None and practitioner.path.startswith(self.organization.path)
+
 
 NOBODY = Actor()
 

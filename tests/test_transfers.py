@@ -661,3 +661,15 @@ def test_a_check_page_of_many_costs_as_much_as_of_one(town, units):
             assert "核对并提交" in client.post("/moves/release/", data).content.decode()
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_a_unit_that_signed_earlier_is_not_told_where_the_person_works_now(town, units, person):
+    call_command("load_hours", verbosity=0)
+    old, new = units
+    hours = declare(town, person)
+    sign(town, hours)
+    complete(town, file_transfer(town, person, new))
+    page = f"/applications/{hours.pk}/"
+    assert new.name not in town.login(old).get(page).content.decode()
+    assert new.name in town.login(person).get(page).content.decode()
+    assert new.name in town.login(town.bureau).get(page).content.decode()

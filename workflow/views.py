@@ -131,6 +131,7 @@ def _detail(request, application_id, *, approve_form=None, reject_form=None, sta
         "again_url": flow.again_url(payload) if mine and closed_badly else "",
         "again": {Duty.REGISTRATIONS: "重新注册", Duty.HOURS: "重新申报"}.get(flow.duty, "重新申请"),
         "mine": mine,
+        "sees_applicant": application.practitioner is not None and actor.sees(application.practitioner),
     }
     return render(request, "workflow/detail.html", context, status=status)
 

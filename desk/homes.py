@@ -141,21 +141,21 @@ def of_organization(actor: Actor) -> dict:
     rows = list(inbox.awaiting_rows(actor).order_by(*inbox.ORDER)[: inbox.MOST + 1])
     waiting, rows = len(rows), rows[:FIRST_ROWS]
     year = current_year()
-    people, complete = met.people_and_met(unit, year)
+    people, asked, complete = met.people_asked_and_met(unit, year)
     may_look_up = actor.can(Duty.PEOPLE)
     people_url = reverse("desk:people") if may_look_up else ""
     tiles = [
         {"figure": inbox.shown_count(waiting), "label": "待办审核", "url": reverse("workflow:inbox")},
         {"figure": f"{people:,}", "label": "在册人员", "url": people_url},
     ]
-    if people:
+    if asked:
         share = {
-            "figure": percent(complete / people),
+            "figure": percent(complete / asked),
             "label": f"{year} 年度已达标（{complete:,} 人）",
             "url": "",
         }
         left = {
-            "figure": f"{people - complete:,}",
+            "figure": f"{asked - complete:,}",
             "label": "未达标",
             "url": f"{people_url}?unmet=1" if people_url else "",
         }
@@ -262,7 +262,7 @@ def of_bureau(actor: Actor) -> dict:
     own_late = next((one["count"] for one in late if one["approver_id"] == bureau.pk), 0)
     troubled = _troubled(bureau, late)
     children = _children(bureau, late, year)
-    people, complete = sum(one["people"] for one in children), sum(one["met"] for one in children)
+    people, asked, complete = (sum(one[key] for one in children) for key in ("people", "asked", "met"))
     may_look_up = actor.can(Duty.PEOPLE)
     rows = (
         list(inbox.awaiting_rows(actor).order_by(*inbox.ORDER)[:FIRST_ROWS]) if any(waiting.values()) else []
@@ -277,11 +277,11 @@ def of_bureau(actor: Actor) -> dict:
         for duty, count in ((duty, waiting.get(duty)) for duty in labels)
         if count is not None
     ]
-    if people:
+    if asked:
         url = reverse("desk:people") if may_look_up else ""
         tiles.append(
             {
-                "figure": percent(complete / people),
+                "figure": percent(complete / asked),
                 "label": f"{year} 年度达标率（在册 {people:,} 人）",
                 "url": url,
             }
@@ -368,6 +368,7 @@ def _children(bureau: Organization, late: list[dict], year: int) -> list[dict]:
             "name": child.name,
             "url": reverse("desk:organization", args=[child.pk]),
             "people": 0,
+            "asked": 0,
             "met": 0,
             "late": 0,
         }
@@ -376,10 +377,11 @@ def _children(bureau: Organization, late: list[dict], year: int) -> list[dict]:
         )
     }
     tree = reverse("desk:tree")
-    rest = {"name": "直接管理的用人单位", "url": tree, "people": 0, "met": 0, "late": 0}
-    for child, people, complete in met.by(bureau, year, child=_child(bureau)):
+    rest = {"name": "直接管理的用人单位", "url": tree, "people": 0, "asked": 0, "met": 0, "late": 0}
+    for child, people, asked, complete in met.by(bureau, year, child=_child(bureau)):
         row = rows.get(child, rest)
         row["people"] += people
+        row["asked"] += asked
         row["met"] += complete
     depth = len(bureau.ancestor_ids) + 1
     for one in late:
@@ -388,7 +390,7 @@ def _children(bureau: Organization, late: list[dict], year: int) -> list[dict]:
             rows.get(ids[depth], rest)["late"] += one["count"]
     found = [*rows.values(), *([rest] if rest["people"] or rest["late"] else [])]
     for row in found:
-        row["rate"] = percent(row["met"] / row["people"]) if row["people"] else NOTHING
+        row["rate"] = percent(row["met"] / row["asked"]) if row["asked"] else NOTHING
     return found
 
 

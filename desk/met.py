@@ -4,29 +4,33 @@ Counted live from one row per person and year, joined to the people by the path'
 authority and a bureau of ordinary size; a province's dashboard needs rolled-up counters (speed.md, "What follows").
 """
 
-from django.db.models import Case, Count, F, FilteredRelation, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, Count, F, FilteredRelation, Q, QuerySet, Value, When
+from django.db.models.functions import Cast
 
 from credits.models import Requirement, Subject
 from credits.required import Required, required_at
 from orgs.models import Organization, Practitioner
 
+# PostgreSQL takes a NULL without a type for text.
+_NEITHER = Cast(Value(None), BooleanField())
+# Nothing is required of some people before the first dated rule: they have neither met it nor failed.
+_COUNTS = {
+    "people": Count("pk"),
+    "asked": Count("pk", filter=Q(has_met__isnull=False)),
+    "met": Count("pk", filter=Q(has_met=True)),
+}
 
-def people_and_met(unit: Organization, year: int) -> tuple[int, int]:
-    """How many approved people are in the subtree, and how many of them have completed the year."""
-    counts = _people(unit, year).aggregate(people=Count("pk"), met=Count("pk", filter=Q(has_met=True)))
-    return counts["people"], counts["met"]
+
+def people_asked_and_met(unit: Organization, year: int) -> tuple[int, int, int]:
+    """How many approved people are in the subtree, of how many the year asks anything, how many have completed it."""
+    counts = _people(unit, year).aggregate(**_COUNTS)
+    return counts["people"], counts["asked"], counts["met"]
 
 
 def by(unit: Organization, year: int, **group) -> QuerySet:
-    """The same for each value of a grouping expression: rows of (value, people, met)."""
+    """The same for each value of a grouping expression: rows of (value, people, asked, met)."""
     name = next(iter(group))
-    return (
-        _people(unit, year)
-        .order_by()
-        .values(**group)
-        .annotate(people=Count("pk"), met=Count("pk", filter=Q(has_met=True)))
-        .values_list(name, "people", "met")
-    )
+    return _people(unit, year).order_by().values(**group).annotate(**_COUNTS).values_list(name, *_COUNTS)
 
 
 def unmet(unit: Organization, year: int) -> QuerySet:
@@ -44,7 +48,10 @@ def _people(unit: Organization, year: int) -> QuerySet:
 
 
 def _has_met(unit: Organization, year: int) -> Case:
-    """Whether a person's hours are enough, by the rules of the nearest bureau that has its own. One query."""
+    """Whether a person's hours are enough, by the rules of the nearest bureau that has its own; NULL: nothing is asked.
+
+    One query.
+    """
     rules = list(
         Requirement.objects.filter(
             Q(bureau__isnull=True) | Q(bureau__in=unit.ancestor_ids) | Q(bureau__path__startswith=unit.path)
@@ -54,19 +61,25 @@ def _has_met(unit: Organization, year: int) -> Case:
     whens = []
     for bureau in sorted(below, key=lambda one: -len(one.path)):  # the nearest, hence deepest, first
         there = Q(path__startswith=bureau.path)
-        whens += [
-            When(there & _enough(required_at(bureau.path, rules, year)), then=True),
-            When(there, then=False),
-        ]
-    return Case(*whens, When(_enough(required_at(unit.path, rules, year)), then=True), default=Value(False))
+        whens += _verdict(required_at(bureau.path, rules, year), there)
+    whens += _verdict(required_at(unit.path, rules, year), Q(pk__isnull=False))
+    return Case(*whens, output_field=BooleanField())
+
+
+def _verdict(required: Required, there: Q) -> list[When]:
+    """Yes or no for the people there; NULL when nothing is required of them."""
+    enough = _enough(required)
+    if not enough:
+        return [When(there, then=_NEITHER)]
+    return [When(there & enough, then=Value(True)), When(there, then=Value(False))]
 
 
 def _enough(required: Required) -> Q:
+    """The condition on a person's sums; empty when nothing is required."""
     condition = Q()
     if required.total:
         condition &= Q(of_year__public_hours__gte=required.total - F("of_year__professional_hours"))
     for subject, field in ((Subject.PUBLIC, "public_hours"), (Subject.PROFESSIONAL, "professional_hours")):
         if required.of(subject):
             condition &= Q(**{f"of_year__{field}__gte": required.of(subject)})
-    # Nothing required: everybody has met it.
-    return condition or Q(pk__isnull=False)
+    return condition

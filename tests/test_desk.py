@@ -335,3 +335,14 @@ def test_larger_text_is_remembered_by_the_browser():
 def test_public_pages_need_no_login(path):
     assert Client().get(path).status_code == 200
     assert Client().put(path).status_code == 405
+
+
+def test_where_nothing_is_required_nobody_has_met_it(town):
+    unit = town.employer()
+    town.practitioner(at=unit)
+    Requirement.objects.all().delete()
+    for admin in (unit, town.bureau):
+        page = words(town.login(town.admin(admin)).get("/"))
+        assert "达标（" not in page
+        assert "达标率（" not in page
+        assert "100" not in page

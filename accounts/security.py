@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts import kept, notices, second_factor, sessions, throttle
+from accounts.contacts import mobile_of
 from accounts.forms import ChangeSecondFactorForm, FirstCodeForm, OwnPasswordForm
 from accounts.login import knows_own_password
 from accounts.masked import masked_email, masked_mobile
@@ -34,7 +35,7 @@ def security(request: HttpRequest) -> HttpResponse:
     rows.sort(key=lambda row: not row["here"])
     idle, longest = sessions.limits(request.session[sessions.OPENED]["role"])
     context = {
-        "mobile": masked_mobile(str(user.mobile or "")),
+        "mobile": masked_mobile(mobile_of(user)),
         "email": masked_email(user.email),
         "offered": second_factor.is_offered(),
         "factor": factor,

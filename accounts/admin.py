@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import Role, User
 
@@ -39,7 +40,8 @@ admin.site.login = _to_login
 admin.site.has_permission = _may_enter
 admin.site.password_change = _to_password
 auth_admin.admin.site.unregister(Group)  # rights come from roles and duties, never from groups
-admin.site.site_header = admin.site.site_title = "基础数据维护"
+admin.site.unregister(ProcrastinateJob)  # the queue holds addresses; `manage.py outbox` says how it stands
+admin.site.site_header = admin.site.site_title = admin.site.index_title = "基础数据维护"
 
 
 @admin.register(User)

@@ -773,15 +773,19 @@ def test_no_right_exceeds_its_givers_over_a_thousand_random_edits(town, roles, m
             for user, place, top, duties in rows
         }
 
+    after = effective()
+
+    def one_of(rows):
+        return chance.choice(list(rows.order_by("pk").values_list("pk", flat=True)) or [0])
+
     for _ in range(1000):
-        before = effective()
-        editor = chance.choice(list(OrgAdmin.objects.select_related("account", "organization")))
+        before = after
+        editor = chance.choice(
+            list(OrgAdmin.objects.select_related("account", "organization").order_by("pk"))
+        )
         by = actor_of(editor.account)
-        own = list(AdminRole.objects.own(by).values_list("pk", flat=True)) or [0]
-        offered = list(AdminRole.objects.offered_to(by).values_list("pk", flat=True))
-        anywhere = list(AdminRole.objects.values_list("pk", flat=True))
-        near = list(OrgAdmin.objects.filter(organization=by.organization).values_list("pk", flat=True))
-        people = near if chance.random() < 0.8 else list(OrgAdmin.objects.values_list("pk", flat=True))
+        admins = OrgAdmin.objects.all()
+        near = admins.filter(organization=by.organization) if chance.random() < 0.8 else admins
         pool = sorted(by.duties) if chance.random() < 0.6 and by.duties else every
         picked = chance.sample(pool, chance.randint(1, len(pool)))
         verb = chance.choice(
@@ -793,18 +797,21 @@ def test_no_right_exceeds_its_givers_over_a_thousand_random_edits(town, roles, m
                 if verb == "new":
                     granting.save_role(f"新{chance.random()}"[:20], picked, by=by)
                 elif verb == "edit":
-                    granting.save_role(f"改{chance.random()}"[:20], picked, by=by, role_id=chance.choice(own))
-                elif verb == "foreign":
-                    granting.save_role("外", picked, by=by, role_id=chance.choice(anywhere))
-                elif verb == "assign":
-                    granting.assign(chance.choice(people), chance.choice(offered), by=by)
-                elif verb == "delete":
-                    granting.delete_role(chance.choice(anywhere), by=by)
-                else:
-                    person = chance.choice(list(User.objects.all()))
-                    appointment.appoint(
-                        person.id_number, chance.choice(anywhere), by=by, link=lambda token: token
+                    granting.save_role(
+                        f"改{chance.random()}"[:20], picked, by=by, role_id=one_of(AdminRole.objects.own(by))
                     )
+                elif verb == "foreign":
+                    granting.save_role("外", picked, by=by, role_id=one_of(AdminRole.objects.all()))
+                elif verb == "assign":
+                    granting.assign(one_of(near), one_of(AdminRole.objects.offered_to(by)), by=by)
+                elif verb == "delete":
+                    granting.delete_role(one_of(AdminRole.objects.all()), by=by)
+                else:
+                    person, role_id = (
+                        chance.choice(list(User.objects.order_by("pk"))),
+                        one_of(AdminRole.objects.all()),
+                    )
+                    appointment.appoint(person.id_number, role_id, by=by, link=lambda token: token)
             done["ok"] += 1
         except Refused:
             done["Refused"] += 1

@@ -57,7 +57,7 @@ class UnitTransferFlow(Flow):
 
     def approved(self, transfer):
         practitioner = transfer.application.practitioner
-        check_open(Organization.objects.get(pk=transfer.new_employer_id))
+        check_open(transfer.new_employer)
         tree.settle(practitioner, transfer.new_employer)
         RoleAccount.objects.filter(pk=practitioner.account_id).move_to(transfer.new_employer.name)
 
@@ -103,7 +103,7 @@ class SuperiorChangeFlow(Flow):
         tree.hold_alone()
 
     def approved(self, change):
-        check_open(Organization.objects.get(pk=change.new_superior_id))
+        check_open(change.new_superior)
         tree.move(change.application.organization, change.new_superior)
 
     def again_url(self, change):

@@ -19,12 +19,12 @@ from PIL import Image, ImageDraw
 
 from accounts.id_number import IdNumber, check_character
 from accounts.models import AccountStatus, Role, RoleAccount, User
-from credits.models import ActivityKind, Declaration, Subject
+from credits.models import ActivityKind, Declaration, LedgerEntry, Subject
 from orgs import uscc
 from orgs.actor import Actor, actor_of
 from orgs.models import (
+    AdminRole,
     Division,
-    Duty,
     Education,
     FieldOfStudy,
     Kind,
@@ -37,7 +37,14 @@ from orgs.models import (
 )
 from orgs.tree import platform
 from registration.enrol import Person, enrol_organization, enrol_practitioner
-from registration.models import AuthorityRegistration, EmployerRegistration, PractitionerRegistration
+from registration.models import (
+    AuthorityRegistration,
+    EmployerRegistration,
+    IdentityCorrection,
+    PractitionerRegistration,
+    TitleChange,
+)
+from transfers.models import SuperiorChange, UnitTransfer
 from workflow import engine
 from workflow.attachments import attach
 from workflow.models import Application, StepState
@@ -108,9 +115,13 @@ ACCOUNTS = [
     (31, "专技二", Role.PRACTITIONER, "本年度已完成"),
     (32, "专技三", Role.PRACTITIONER, "有一件被驳回，可修改后重新申报"),
     (36, "专技七", Role.PRACTITIONER, "自由职业者，在村委会"),
+    (38, "专技九", Role.PRACTITIONER, "单位调转：原单位已同意，等新单位审核"),
+    (39, "专技十", Role.PRACTITIONER, "姓名写错，更正等平台核实；职称变更被驳回"),
     (40, "待审一", Role.PRACTITIONER, "注册待审核：登录时提示审核部门"),
     (41, "待审二", Role.AUTHORITY, "主管部门注册待审核"),
     (42, "待审三", Role.EMPLOYER, "单位注册待审核"),
+    (45, "待审四", Role.EMPLOYER, "没有信用代码：等平台核发临时代码"),
+    (46, "待审五", Role.EMPLOYER, "临时代码已核发，等上级审核"),
     (43, "驳回一", Role.PRACTITIONER, "注册被驳回：查询进度后可重新注册"),
 ]
 
@@ -147,6 +158,8 @@ class Town:
             self.people()
         self.hours()
         self.waiting()
+        self.changes()
+        self.codes_asked_for()
 
     # --- who is there without registering --------------------------------------------------------
     def staff(self) -> None:
@@ -155,14 +168,14 @@ class Town:
         staff = User.objects.filter(org_admins__organization=platform())
         staff.update(is_staff=True, is_superuser=True)
         self.admin(2, self.city, is_super=True)
-        self.admin(3, self.city, duties=[Duty.HOURS], name="人社二")
+        self.admin(3, self.city, role="学时审核员", name="人社二")
         self.admin(4, self.district, is_super=True)
         # One bureau stays without an admin, so that the city sees where nobody signs.
         others = Organization.objects.filter(kind=Kind.BUREAU, admins=None).exclude(name="徂汶景区人力资源部")
         for number, bureau in enumerate(others.order_by("pk"), start=60):
             self.admin(number, bureau, is_super=True, name=f"人社{number}")
 
-    def admin(self, number: int, organization: Organization, *, is_super=False, duties=(), name="") -> None:
+    def admin(self, number: int, organization: Organization, *, is_super=False, role="", name="") -> None:
         user = User.objects.by_id_number(
             IdNumber.parse(synthetic_id(number))
         ).first() or User.objects.create_user(
@@ -171,8 +184,14 @@ class Town:
         account = RoleAccount.objects.create(
             user=user, role=organization.role, status=AccountStatus.ACTIVE, place=organization.name
         )
+        given = AdminRole.objects.get(organization=None, name=role) if role else None
         OrgAdmin.objects.create(
-            account=account, user=user, organization=organization, is_super=is_super, duties=list(duties)
+            account=account,
+            user=user,
+            organization=organization,
+            is_super=is_super,
+            role=given,
+            duties=given.duties if given else [],
         )
 
     # --- organisations ---------------------------------------------------------------------------
@@ -184,7 +203,7 @@ class Town:
         self.shelter = self.employer(
             12, "泰安市保障性住房管理服务中心", "370900", "sub_unit", superior_unit=self.property
         )
-        self.admin(13, self.shelter, duties=[Duty.HOURS], name="保障二")
+        self.admin(13, self.shelter, role="学时审核员", name="保障二")
         # FAQ 20 ①: the section registers under the bureau's own code.
         self.section = self.employer(
             14,
@@ -212,10 +231,24 @@ class Town:
         return self.organization(number, Role.AUTHORITY, payload, name, division, **options)
 
     def employer(
-        self, number, name, division, situation, *, authority=None, superior_unit=None, bureau=None, **options
+        self,
+        number,
+        name,
+        division,
+        situation,
+        *,
+        authority=None,
+        superior_unit=None,
+        bureau=None,
+        wants_code=False,
+        **options,
     ):
         payload = EmployerRegistration(
-            situation=situation, authority=authority, superior_unit=superior_unit, bureau=bureau
+            situation=situation,
+            authority=authority,
+            superior_unit=superior_unit,
+            bureau=bureau,
+            wants_code=wants_code,
         )
         return self.organization(number, Role.EMPLOYER, payload, name, division, **options)
 
@@ -224,12 +257,14 @@ class Town:
     ) -> Organization:
         self.codes += 1
         payload.name, payload.division = name, Division.objects.get(pk=division)
-        payload.uscc = code or synthetic_code(head, division, self.codes)
+        if not getattr(payload, "wants_code", False):
+            payload.uscc = code or synthetic_code(head, division, self.codes)
         payload.contact_name = f"{name_of(number)[:2]}办公室"
         payload.phone = f"0538-0000{number:03d}"
         payload.office_hours = "工作日 8:30–17:30"
         application = enrol_organization(person(number), payload, role)
-        attach(application, picture("法人证书", name))
+        if payload.uscc:
+            attach(application, picture("法人证书", name))
         if sign:
             approve_all(application)
         return Organization.objects.get(pk=payload.organization_id)
@@ -247,6 +282,10 @@ class Town:
                 (35, self.firm, ("工程技术人员", TitleLevel.VICE_SENIOR, "高级工程师")),
                 (36, self.village, None),
                 (37, self.property, ("档案专业人员", TitleLevel.MIDDLE, "馆员")),
+                (38, self.insurance, ("统计专业人员", TitleLevel.MIDDLE, "统计师")),
+                (39, self.property, ("工程技术人员", TitleLevel.ASSISTANT, "助理工程师")),
+                (47, self.insurance, ("工程技术人员", TitleLevel.MIDDLE, "工程师")),
+                (48, self.shelter, None),
             )
         }
         # FAQ 4: an admin who also has to study registers again as a practitioner.
@@ -372,6 +411,66 @@ class Town:
             account = Practitioner.objects.get(pk=application.practitioner_id).account
             engine.withdraw(application.pk, by=actor_of(account))
 
+    # --- what changes ----------------------------------------------------------------------------
+    def changes(self) -> None:
+        """Moves, titles, a name: one of each waits somewhere, some were decided."""
+        with days_ago(40):
+            approve_all(self.moved(47, self.shelter, "调入保障中心工作"))
+        with days_ago(6):
+            coming = self.moved(38, self.shelter, "工作调动")
+        with days_ago(4):
+            approve_next(coming)
+        with days_ago(5):
+            self.moved(48, self.property, "借调期满，正式调入")
+        with days_ago(3):
+            change = SuperiorChange(
+                organization=self.firm, new_superior=self.housing, reason="职称申报改由市住建局呈报"
+            )
+            boss = actor_of(self.firm.admins.get(is_super=True).account)
+            approve_next(engine.submit("superior-change", change, by=boss))
+        with days_ago(7):
+            self.titled(33, ("工程技术人员", TitleLevel.ASSISTANT, "助理工程师"), "2026-03-20")
+        with days_ago(20):
+            refused = self.titled(39, ("工程技术人员", TitleLevel.MIDDLE, "工程师"), "2026-06-30")
+            step = refused.steps.get(state=StepState.OPEN)
+            engine.reject(step.pk, by=signer(refused, step), comment="填写的内容与证明材料不一致")
+        with days_ago(1):
+            person = self.known[39]
+            correction = IdentityCorrection(
+                user=person.user, practitioner=person, new_name="专技拾", reason="注册时姓名写错一个字"
+            )
+            filed = engine.submit("identity-correction", correction, by=actor_of(person.account))
+            attach(filed, picture("户口簿本人页", "DEMO"))
+
+    def moved(self, number: int, to: Organization, reason: str) -> Application:
+        person = self.known[number]
+        transfer = UnitTransfer(practitioner=person, new_employer=to, reason=reason)
+        return engine.submit("unit-transfer", transfer, by=actor_of(person.account))
+
+    def titled(self, number: int, title: tuple, day: str) -> Application:
+        person = self.known[number]
+        new = {
+            "title_series": TitleSeries.objects.get(name=title[0]),
+            "title_level": title[1],
+            "title": title[2],
+            "title_mode": TitleMode.EVALUATION,
+            "title_awarded_on": datetime.date.fromisoformat(day),
+        }
+        filed = engine.submit("title-change", TitleChange.of(person, new), by=actor_of(person.account))
+        attach(filed, picture("职称证书", title[2]))
+        return filed
+
+    def codes_asked_for(self) -> None:
+        """Units without a credit code: one waits for the platform, one has its temporary code."""
+        asks = {"bureau": self.district, "wants_code": True, "sign": False}
+        with days_ago(2):
+            self.employer(45, "示例镇示范村村民委员会", "370902", "community", **asks)
+        with days_ago(9):
+            self.employer(46, "示例街道示例社区居民委员会", "370902", "community", **asks)
+            application = Application.objects.latest("pk")
+        with days_ago(8):
+            approve_next(application)
+
 
 # --- persons, papers, clock --------------------------------------------------------------------------
 
@@ -379,6 +478,7 @@ class Town:
 def name_of(number: int) -> str:
     names = {one[0]: one[1] for one in ACCOUNTS}
     names |= {33: "专技四", 34: "专技五", 35: "专技六", 37: "专技八", 44: "撤回一"}
+    names |= {47: "专技十一", 48: "专技十二"}
     return names[number]
 
 
@@ -420,7 +520,11 @@ def picture(kind: str, text: str) -> SimpleUploadedFile:
 def days_ago(days: int):
     """Inside, it is as many days earlier: the engine stamps what it writes with that time."""
     then = timezone.now() - datetime.timedelta(days=days)
-    with mock.patch("django.utils.timezone.now", return_value=then):
+    ledger = LedgerEntry._meta.get_field("at")  # holds the real clock since it was declared
+    with (
+        mock.patch("django.utils.timezone.now", return_value=then),
+        mock.patch.object(ledger, "_get_default", return_value=then),
+    ):
         yield
 
 

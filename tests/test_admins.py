@@ -6,10 +6,9 @@ import threading
 
 import pytest
 from django.core import mail
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.id_number import IdNumber
@@ -901,29 +900,6 @@ def test_an_offer_is_cancelled_or_declined(town, roles, django_capture_on_commit
     client.post(SUCCESSION, {"successor": heir.pk, "password": PASSWORD})
     theirs.post(f"{SUCCESSION}{SuperSwap.objects.pending().get().pk}/", {})
     assert SuperSwap.objects.pending().exists()
-
-
-# --- query counts --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("page", [ADMINS, ADD, ROLES, SUCCESSION])
-def test_lists_cost_the_same_for_one_and_for_twenty(town, roles, page):
-    unit = town.employer()
-    client = town.login(unit)
-    made_admin(town, unit, roles[HOURS_ONLY])
-    town.practitioner(at=unit)
-    AdminRole.objects.create(organization=unit, name="甲", duties=["hours"])
-    client.get(page)
-    with CaptureQueriesContext(connection) as few:
-        client.get(page)
-    for nth in range(20):
-        role = AdminRole.objects.create(organization=unit, name=f"角色{nth}", duties=["hours"])
-        made_admin(town, unit, role)
-        town.practitioner(at=unit)
-    with CaptureQueriesContext(connection) as many:
-        client.get(page)
-    assert len(many) == len(few)
-    assert len(many) <= 10, [query["sql"] for query in many]
 
 
 # --- races -----------------------------------------------------------------------------------------------------------------

@@ -265,20 +265,6 @@ def test_what_is_overdue_comes_first_and_says_so(town, unit, operator):
     assert "本页有 1 件已超期" in answer.content.decode()
 
 
-def test_fifty_corrections_cost_as_many_queries_as_one(town, unit, operator):
-    def count():
-        client = town.login(operator)
-        with CaptureQueriesContext(connection) as queries:
-            client.get("/corrections/")
-        return len(queries)
-
-    file_correction(town, town.practitioner(at=unit))
-    one = count()
-    for _ in range(5):
-        file_correction(town, town.practitioner(at=unit))
-    assert count() == one
-
-
 # --- the effect (F-86) -------------------------------------------------------------------------------------
 
 

@@ -85,30 +85,6 @@ def test_the_oldest_comes_first_with_name_and_number_masked(town):
     assert old.user.id_number.reveal() not in page
 
 
-def test_fifty_rows_cost_as_many_queries_as_one(town):
-    unit = town.employer()
-    people = [town.practitioner(at=unit) for _ in range(50)]
-    declare(town, people[0])
-    client = town.login(unit)
-    with_one = queries(client, "/inbox/")
-    for person in people[1:]:
-        declare(town, person)
-    assert client.get("/inbox/").content.decode().count("<tr><td") == 50
-    assert queries(client, "/inbox/") == with_one <= LIST_BUDGET
-
-
-def test_fifty_decided_rows_cost_as_many_queries_as_one(town):
-    unit = town.employer()
-    people = [town.practitioner(at=unit) for _ in range(50)]
-    client = town.login(unit)
-    engine.approve(first_step(declare(town, people[0])).pk, by=town.actor(unit))
-    with_one = queries(client, "/inbox/done/")
-    for person in people[1:]:
-        engine.approve(first_step(declare(town, person)).pk, by=town.actor(unit))
-    assert client.get("/inbox/done/").content.decode().count("<tr><td") == 50
-    assert queries(client, "/inbox/done/") == with_one <= LIST_BUDGET
-
-
 def test_every_row_is_on_exactly_one_page_both_ways(town):
     unit = town.employer()
     person = town.practitioner(at=unit)

@@ -29,9 +29,9 @@ from tests import registering
 from tests.registering import an_id_number, register
 from tests.test_inbox import declare, first_step
 from tests.test_temporary_code import asked
-from tests.test_transfers import complete, file_transfer
+from tests.test_transfers import complete
 from tests.town import synthetic_id
-from transfers.models import SuperiorChange
+from transfers.models import SuperiorChange, UnitTransfer
 from workflow import engine
 from workflow.models import Application
 
@@ -116,16 +116,16 @@ class Growing:
 
     def applications(self, count: int) -> None:
         town, unit, other = self.town, self.unit, self.other
+        mine, theirs = town.actor(unit), town.actor(other)
         groups = zip(*(self.people(at, count) for at in (unit, unit, unit, unit, other)), strict=True)
         for waiting, decided, going, corrected, coming in groups:
             declare(town, waiting)
-            engine.approve(first_step(declare(town, decided)).pk, by=town.actor(unit))
-            file_transfer(town, going, other, by=unit)
-            file_transfer(town, coming, unit, by=other)
+            engine.approve(first_step(declare(town, decided)).pk, by=mine)
+            self.transfer(going, other, mine)
+            self.transfer(coming, unit, theirs)
             self.correct(corrected)
-            for application in (self.move(), declare(town, self.me)):
-                if application.kind != "hours-declaration":
-                    engine.withdraw(application.pk, by=town.actor(unit))
+            declare(town, self.me)
+            engine.withdraw(self.move().pk, by=mine)
         for corrected in self.people(other, min(count, FEWER)):
             complete(town, self.correct(corrected))
             complete(town, declare(town, self.me))
@@ -135,6 +135,12 @@ class Growing:
             Departure(way="unit", user=one.user, practitioner=one, employer=unit, by=admin, reason="合同到期")
             for one in left
         )
+
+    def transfer(self, person, new, by=None) -> Application:
+        transfer = UnitTransfer(
+            practitioner=person, old_employer=person.employer, new_employer=new, reason="测试原因"
+        )
+        return engine.submit("unit-transfer", transfer, by=by or self.town.actor(person))
 
     def correct(self, person) -> Application:
         correction = IdentityCorrection(
@@ -175,7 +181,7 @@ class Growing:
             )
             for number in range(done + 1, done + 1 + count)
         )  # fmt: skip
-        for number in itertools.islice(self._numbers, min(count, FEWER)):
+        for number in itertools.islice(self._numbers, min(count, 4)):
             asked(self.county, unit_name=f"测试{number}村")
 
     def what_is_told(self, count: int) -> None:
@@ -259,9 +265,7 @@ SIGNATURES = {
     "registration of an authority": by_registration("authority", "authority"),
     "temporary code": lambda growing: asked(growing.county, unit_name="测试甲村"),
     "declaration": lambda growing: declare(growing.town, growing.people(growing.unit, 1)[0]),
-    "transfer": lambda growing: file_transfer(
-        growing.town, growing.people(growing.unit, 1)[0], growing.other
-    ),
+    "transfer": lambda growing: growing.transfer(growing.people(growing.unit, 1)[0], growing.other),
     "change of the superior": lambda growing: growing.move(),
     "title": title_change,
     "correction": lambda growing: growing.correct(growing.people(growing.unit, 1)[0]),

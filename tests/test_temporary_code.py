@@ -3,10 +3,9 @@
 import threading
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from accounts.models import RoleAccount, User
 from orgs import uscc
@@ -214,24 +213,6 @@ def test_the_list_shows_requests_with_namesakes_and_every_code(town, county, ope
     assert not client.get("/codes/?q=没有这个").context["rows"]
     assert client.get(f"/codes/?q={code.code.lower()}").context["rows"]
     assert first.organization_id == code.organization_id
-
-
-def test_requests_and_codes_cost_a_fixed_number_of_queries(town, county, operator):
-    client = town.login(operator)
-
-    def count():
-        client.get("/codes/")
-        with CaptureQueriesContext(connection) as queries:
-            client.get("/codes/")
-        return len(queries)
-
-    sign(town, asked(county, unit_name="测试甲村"), operator)
-    asked(county, unit_name="测试乙村")
-    one = count()
-    for name in "丙丁戊":
-        sign(town, asked(county, unit_name=f"测试{name}村"), operator)
-        asked(county, unit_name=f"测试{name}庄")
-    assert count() == one
 
 
 def test_revoking_needs_a_reason_and_the_unit_is_told(

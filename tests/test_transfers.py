@@ -620,32 +620,6 @@ def test_foreign_objects_are_missing_objects(town, units, person):
 # --- cost -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "page", ["release/", "incoming/", "records/", "records/?way=in", "unit/", "superior/"]
-)
-def test_fifty_rows_cost_as_many_queries_as_one(town, units, person, page):
-    old, new = units
-    counts = []
-    for many in (1, 49):
-        for _ in range(many):
-            file_transfer(town, town.practitioner(at=new), old, by=new)
-            file_transfer(town, town.practitioner(at=old), new, by=old)
-            again = file_transfer(town, person, new)
-            engine.withdraw(again.pk, by=town.actor(person))
-            change = engine.submit(
-                "superior-change",
-                SuperiorChange(organization=old, old_superior=old.superior, new_superior=new.superior),
-                by=town.actor(old),
-            )
-            engine.withdraw(change.pk, by=town.actor(old))
-        client = town.login(person if page == "unit/" else old)
-        with CaptureQueriesContext(connection) as queries:
-            assert client.get(f"/moves/{page}").status_code == 200
-        counts.append(len(queries))
-    assert counts[0] == counts[1]
-    assert counts[1] <= 16
-
-
 def test_a_check_page_of_many_costs_as_much_as_of_one(town, units):
     people = [town.practitioner(at=units[0]) for _ in range(30)]
     client = town.login(units[0])

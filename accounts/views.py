@@ -58,6 +58,8 @@ def login(request: HttpRequest) -> HttpResponse:
         response = _let_in(request, tried, role)
         if response is None:
             form.add_error(None, _refusal(tried))
+            # The password was right: there is nothing to type again.
+            form.nothing_kept = tried.verdict in (Verdict.PENDING, Verdict.NO_SUCH_ROLE, Verdict.SUSPENDED)
             context |= _help(request, tried)
             status = 429 if tried.verdict == Verdict.WAIT else 200
             response = render(request, "accounts/login.html", context, status=status)
@@ -159,7 +161,8 @@ def _next(request: HttpRequest) -> str:
     """The page that asked for the login, when it is one of ours (no open redirect)."""
     target = request.GET.get("next", "")
     safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if safe else ""
+    # A path alone: what has no slash would be looked up as the name of a page.
+    return target if safe and target.startswith("/") else ""
 
 
 def _remembered_role(request: HttpRequest) -> str:
@@ -238,7 +241,7 @@ def choose(request: HttpRequest) -> HttpResponse:
         return redirect("accounts:login")
     if request.method == "POST":
         chosen = request.POST.get("identity", "")
-        if not chosen.isdecimal():
+        if not chosen.isdecimal() or len(chosen) > 18:
             raise Http404
         return switch(request, int(chosen))
     role = "" if request.user.is_authenticated else request.session.get(CHOOSING, {}).get("role", "")

@@ -89,7 +89,7 @@ def error_summary(form):
     if not form.errors or getattr(form, "summary_is_shown", False):
         return {"problems": []}
     form.summary_is_shown = True
-    fields = [field for field in form if field.errors]
+    fields = [field for field in _as_they_stand(form) if field.errors]
     problems = [{"text": text, "href": ""} for text in form.non_field_errors()]
     problems += [
         {"text": text, "href": "" if field.is_hidden else "#" + first_id(field)}
@@ -101,6 +101,15 @@ def error_summary(form):
     else:
         title = getattr(form, "error_title", "这次没有提交成功")
     return {"problems": problems, "title": title, "kept": _what_is_kept(form)}
+
+
+def _as_they_stand(form):
+    """The fields in the order of the page, which a helper's layout may have made another than the form's."""
+    layout = getattr(getattr(form, "helper", None), "layout", None)
+    if layout is None:
+        return list(form)
+    places = {one.name: place for place, one in enumerate(layout.get_field_names())}
+    return sorted(form, key=lambda field: places.get(field.name, len(places)))
 
 
 def _what_is_kept(form):

@@ -115,6 +115,8 @@ class YearHours:
         """What the hours under review will change; "" when there are none."""
         if not self.total_pending:
             return ""
+        if self.done:
+            return f"还有 {shown(self.total_pending)} 学时在审核中。"
         left = self.missing_after_pending
         after = f"还差 {shown(left)} 学时" if left else "本年度即可完成"
         return f"审核中的 {shown(self.total_pending)} 学时通过后，{after}。"

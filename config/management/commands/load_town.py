@@ -42,6 +42,7 @@ from registration.models import (
     EmployerRegistration,
     IdentityCorrection,
     PractitionerRegistration,
+    TemporaryCode,
     TitleChange,
 )
 from transfers.models import SuperiorChange, UnitTransfer
@@ -520,11 +521,12 @@ def picture(kind: str, text: str) -> SimpleUploadedFile:
 def days_ago(days: int):
     """Inside, it is as many days earlier: the engine stamps what it writes with that time."""
     then = timezone.now() - datetime.timedelta(days=days)
-    ledger = LedgerEntry._meta.get_field("at")  # holds the real clock since it was declared
-    with (
-        mock.patch("django.utils.timezone.now", return_value=then),
-        mock.patch.object(ledger, "_get_default", return_value=then),
-    ):
+    # These hold the real clock since they were declared.
+    stamped = LedgerEntry._meta.get_field("at"), TemporaryCode._meta.get_field("issued_at")
+    with contextlib.ExitStack() as patches:
+        patches.enter_context(mock.patch("django.utils.timezone.now", return_value=then))
+        for field in stamped:
+            patches.enter_context(mock.patch.object(field, "_get_default", return_value=then))
         yield
 
 

@@ -161,8 +161,14 @@ _ACTIVE = re.compile(
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _STREAM = re.compile(rb"(?<!end)stream\r?\n")
 _ENDS = re.compile(rb"%%EOF[\s\x00]*\Z")
-_OPENS = re.compile(rb"/OpenAction\s*(?:(\d+)\s+\d+\s+R|<<)")
+_OPENS = re.compile(rb"/OpenAction\s*(?:(\d{1,10})\s+\d+\s+R|<<)")
 _INFLATED_LIMIT = 64 * 1024 * 1024
+_CHUNK = 64 * 1024
+# What honest files stay far below: each part of one is read twice, a hundred objects and more share an object
+# stream, and a document has one action (one more with each saved change).
+_READINGS = 4
+_MOST_OBJECT_STREAMS = 10_000
+_MOST_ACTIONS = 50
 
 
 def _pdf(content: bytes, shown: str) -> bytes:
@@ -185,24 +191,33 @@ def _unescaped(content: bytes) -> bytes:
 
 
 def _object_streams(content: bytes) -> tuple[list[bytes], bool]:
-    """The objects that a PDF keeps in compressed streams, and whether all of them could be read."""
-    found, room = [], _INFLATED_LIMIT
+    """The objects that a PDF keeps in compressed streams, and whether all of them could be read.
+
+    What is made to be read over and over counts as unreadable: ten megabytes could keep a thread busy for hours.
+    """
+    found, room, work = [], _INFLATED_LIMIT, _READINGS * len(content)
     locked = b"/Encrypt" in content
     for match in _STREAM.finditer(content):
         start = content.rfind(b"obj", 0, match.start())
+        work -= match.start() - max(start, 0)
+        if work < 0 or len(found) >= _MOST_OBJECT_STREAMS:
+            return found, False
         head = _unescaped(content[max(start, 0) : match.start()])
         if b"/ObjStm" not in head:
             continue
         if locked or b"/Predictor" in head or re.search(rb"/(LZW|ASCII|RunLength|Crypt)", head):
             return found, False
-        body = content[match.end() :]
         if b"/Fl" in head:  # FlateDecode, or Fl for short
             try:
-                body = zlib.decompressobj().decompress(body, room)
+                body, end = _inflated(content, match.end(), room)
             except zlib.error:
                 return found, False
         else:
-            body = body[: max(body.find(b"endstream"), 0)]
+            end = content.find(b"endstream", match.end())
+            if end < 0:
+                return found, False
+            body = content[match.end() : end]
+        work -= end - match.end()
         room -= len(body)
         if room <= 0:
             return found, False
@@ -210,9 +225,24 @@ def _object_streams(content: bytes) -> tuple[list[bytes], bool]:
     return found, True
 
 
+def _inflated(content: bytes, start: int, room: int) -> tuple[bytes, int]:
+    """What the stream that begins at `start` holds, at most `room` bytes, and where it ends.
+
+    Read in pieces: how long it is stands nowhere that can be believed.
+    """
+    stream, found, end = zlib.decompressobj(), [], start
+    while end < len(content) and not stream.eof and room > 0:
+        found.append(stream.decompress(content[end : end + _CHUNK], room))
+        room -= len(found[-1])
+        end = min(end + _CHUNK, len(content)) - len(stream.unused_data)
+    return b"".join(found), end
+
+
 def _opens_elsewhere(text: bytes, hidden: list[bytes]) -> bool:
     """Whether opening the document calls an address. Going to a page of its own is what many writers put there."""
-    for match in _OPENS.finditer(text):
+    for number, match in enumerate(_OPENS.finditer(text)):
+        if number >= _MOST_ACTIONS:
+            return True
         if match[1] is None:
             action = text[match.end() : match.end() + 500]
         else:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 
 from accounts import password
+from accounts.closing import retire
 from accounts.id_number import IdNumber
 from accounts.models import AccountStatus, RoleAccount, User
 from accounts.refused import Refused
@@ -74,7 +75,7 @@ def appoint(number: IdNumber, role_id: int, *, by: Actor, link: Link, entry: Ent
     if user is None:
         if entry is None:
             raise Refused("请填写此人的姓名和联系方式。")
-        user = _enter(number, entry)
+        user = enter_person(number, entry)
     account = RoleAccount.objects.create(
         user=user,
         role=by.organization.role,
@@ -91,7 +92,8 @@ def appoint(number: IdNumber, role_id: int, *, by: Actor, link: Link, entry: Ent
     return admin
 
 
-def _enter(number: IdNumber, entry: Entry) -> User:
+def enter_person(number: IdNumber, entry: Entry) -> User:
+    """The person with this number, made or written anew, without a password. Raises Refused when known meanwhile."""
     fields = {"name": entry.name, "mobile": entry.mobile, "email": entry.email}
     user = User.objects.by_id_number(number).select_for_update(no_key=True).first()
     if user is None:
@@ -104,9 +106,11 @@ def _enter(number: IdNumber, entry: Entry) -> User:
             raise Refused(APPEARED) from error
     if user.accounts.live().exists():
         raise Refused(APPEARED)
+    # Whoever registered in vain under this number gets no admin's right and reads nothing of it.
+    retire(user)
+    user.messages.all().delete()
     for name, value in fields.items():
         setattr(user, name, value)
-    user.set_unusable_password()  # whoever registered in vain under this number gets no admin's right
     user.save()
     return user
 

@@ -210,6 +210,38 @@ def test_one_person_may_hold_two_bureaus(reference, sheet):
     assert RoleAccount.objects.count() == 2
 
 
+def registered(status: str) -> User:
+    """Somebody who registered under the admin's number and name, with a password of their own."""
+    user = User.objects.create_user(
+        IdNumber.parse(NUMBER), "correct-horse-9", name="甲一", email="stranger@example.org", mobile="+8613900000000"
+    )
+    RoleAccount.objects.create(user=user, role=Role.EMPLOYER, status=status)
+    return user
+
+
+def test_no_bureau_for_who_registered_its_admins_number_in_vain(reference, sheet):
+    user = registered(AccountStatus.CLOSED)
+    run("load_bureaus", sheet({"370902": ADMIN}))
+    user.refresh_from_db()
+    assert not user.has_usable_password()
+    assert (str(user.mobile.as_e164), user.email) == ("+8613800000000", "")
+
+
+def test_no_bureau_for_who_is_under_review(reference, sheet):
+    registered(AccountStatus.PENDING)
+    with pytest.raises(CommandError, match="第 4 行：此人的注册还在审核中"):
+        run("load_bureaus", sheet({"370902": ADMIN}))
+    assert not OrgAdmin.objects.exists()
+
+
+def test_a_bureau_for_who_is_known_changes_nothing_of_theirs(reference, sheet):
+    user = registered(AccountStatus.ACTIVE)
+    run("load_bureaus", sheet({"370902": ADMIN}))
+    user.refresh_from_db()
+    assert user.check_password("correct-horse-9")
+    assert user.email == "stranger@example.org"
+
+
 def test_a_new_name_and_a_new_superior_follow_the_file(reference, sheet):
     run("load_bureaus", sheet({"370983": ADMIN}))
     run("load_bureaus", sheet({"370983": {"name": "测试局", "superior_code": "370982"}}))

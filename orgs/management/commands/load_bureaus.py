@@ -15,6 +15,7 @@ from accounts.id_number import IdNumber, InvalidIdNumber
 from accounts.models import AccountStatus, Role, RoleAccount, User
 from accounts.refused import Refused
 from orgs import uscc
+from orgs.appointment import Entry, candidate, enter_person
 from orgs.management.commands.load_reference import FOLDER
 from orgs.models import Division, Kind, OrgAdmin, Organization, Status
 from orgs.tree import move, plant, platform
@@ -156,23 +157,30 @@ class Load:
             number = IdNumber.read(row["admin_id_number"])
         except InvalidIdNumber as error:
             raise RowError(str(error)) from error
-        user = User.objects.by_id_number(number).first()
-        if user is None:
-            user = User.objects.create_user(number, name=row["admin_name"], **self._contact(row))
-        elif user.name != row["admin_name"]:
-            raise RowError("该身份证号已登记在另一个姓名下，请核对管理员的姓名和身份证号。")
-        boss = OrgAdmin.objects.filter(organization=bureau, is_super=True).first()
-        if boss and boss.user_id == user.pk:
+        boss = OrgAdmin.objects.filter(organization=bureau, is_super=True).select_related("user").first()
+        if boss and boss.user.id_index == number.index:
+            self._same_name(boss.user, row)
             return
         if boss:
             raise RowError("该部门已有超级管理员，请在平台内更换，不能用本文件替换。")
-        if OrgAdmin.objects.filter(organization=bureau, user=user).exists():
+        if OrgAdmin.objects.filter(organization=bureau, user__id_index=number.index).exists():
             raise RowError("此人已是该部门的普通管理员，请在平台内调整，不能用本文件改变。")
+        # Nobody gets a bureau by having registered under its admin's number: that counts as unknown.
+        user = candidate(number, bureau)
+        if user:
+            self._same_name(user, row)
+        else:
+            user = enter_person(number, Entry(row["admin_name"], **self._contact(row)))
         account = RoleAccount.objects.create(
             user=user, role=Role.BUREAU, status=AccountStatus.ACTIVE, place=bureau.name
         )
         OrgAdmin.objects.create(account=account, user=user, organization=bureau, is_super=True)
         self.accounts += 1
+
+    @staticmethod
+    def _same_name(user: User, row: dict[str, str]) -> None:
+        if user.name != row["admin_name"]:
+            raise RowError("该身份证号已登记在另一个姓名下，请核对管理员的姓名和身份证号。")
 
     @staticmethod
     def _contact(row: dict[str, str]) -> dict:

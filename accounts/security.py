@@ -56,7 +56,7 @@ def security(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["POST"])
 def end_session(request: HttpRequest) -> HttpResponse:
     """退出其他设备: one of them, or all; never the one in use, which has 退出."""
-    handle = request.POST.get("handle", "")
+    handle = request.POST.get("handle", "").replace("\0", "")
     if handle and handle == request.session.get(sessions.OPENED, {}).get("handle"):
         messages.warning(request, "这是您正在使用的设备，请用页面上方的“退出”。")
     elif handle:

@@ -34,9 +34,14 @@ def page(rows: QuerySet | list[QuerySet], order: tuple[str, ...], asked: QueryDi
     place = _read(asked.get("after" if forwards else "before", ""), len(order))
     steps = order if forwards else tuple(_turned(field) for field in order)
     found = []
-    for source in rows if isinstance(rows, list) else [rows]:
-        source = source.order_by(*steps)
-        found += source.filter(_beyond(steps, place))[: size + 1] if place else source[: size + 1]
+    sources = [source.order_by(*steps) for source in (rows if isinstance(rows, list) else [rows])]
+    if place:
+        try:
+            sources = [source.filter(_beyond(steps, place)) for source in sources]
+        except (TypeError, ValueError):  # a moment where a number belongs, or a number where a moment does
+            place = None
+    for source in sources:
+        found += source[: size + 1]
     if isinstance(rows, list):
         for field in reversed(steps):  # a stable sort by the last field first
             found.sort(key=itemgetter(field.removeprefix("-")), reverse=field.startswith("-"))

@@ -3,8 +3,8 @@
 import logging
 import re
 
-# 17 digits and a check character, or a mobile number, standing alone.
-_PERSONAL = re.compile(r"(?<![0-9A-Za-z])(\d{17}[\dXx]|1[3-9]\d{9})(?![0-9A-Za-z])")
+# 17 digits and a check character, or a mobile number (also as it is stored, with +86), standing alone.
+_PERSONAL = re.compile(r"(?<![0-9A-Za-z])(\d{17}[\dXx]|(?:\+?86|0086)?1[3-9]\d{9})(?![0-9A-Za-z])")
 
 
 def without_numbers(text: str) -> str:

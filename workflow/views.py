@@ -55,7 +55,8 @@ def _list(request: HttpRequest, done: bool) -> HttpResponse:
     counts = request.waiting = inbox.waiting_by_duty(actor)
     duty = request.GET.get("duty", "")
     duty = duty if duty in counts else ""
-    name = request.GET.get("name", "").strip()[:50]
+    # PostgreSQL takes no NUL in a text, and nobody's name has one.
+    name = request.GET.get("name", "").replace("\0", "").strip()[:50]
     removed = done and "removed" in request.GET
     if done:
         page = keyset.page(inbox.decided_rows(actor, duty, name, removed), inbox.DONE_ORDER, request.GET)
@@ -112,6 +113,10 @@ def _detail(request, application_id, *, approve_form=None, reject_form=None, sta
     payload.application = application
     step = Step.objects.awaiting(actor).filter(application=application).select_related("on_behalf_of").first()
     mine = actor.speaks_for(application.subject)
+    # A unit speaks for its people, but what a person filed begins anew on a page that opens to that person alone.
+    own = mine and (
+        actor.organization == application.organization or application.submitted_by_id != application.person_id
+    )
     closed_badly = application.state in (State.REJECTED, State.WITHDRAWN)
     wrong = next((form for form in (approve_form, reject_form) if form is not None and form.errors), None)
     context = {
@@ -128,7 +133,7 @@ def _detail(request, application_id, *, approve_form=None, reject_form=None, sta
         "reject_form": reject_form or RejectForm(auto_id="reject_%s", duty=flow.duty),
         "may_remind": reminders.is_due(slip) and reminders.may_remind(application, actor),
         "may_withdraw": application.state == State.PENDING and engine.may_withdraw(application, actor),
-        "again_url": flow.again_url(payload) if mine and closed_badly else "",
+        "again_url": flow.again_url(payload) if own and closed_badly else "",
         "again": {Duty.REGISTRATIONS: "重新注册", Duty.HOURS: "重新申报"}.get(flow.duty, "重新申请"),
         "mine": mine,
         "sees_applicant": application.practitioner is not None and actor.sees(application.practitioner),

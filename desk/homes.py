@@ -63,7 +63,7 @@ def offered_to(actor: Actor) -> list[dict]:
 
 
 def errands(actor: Actor) -> list[dict]:
-    """常办事项: what lies on the menu's second level and is still one click away from home (J4, J5, J13 … J15)."""
+    """常办事项: what lies on the menu's second level and is still one click away from home (J4, J5, J13 … J16)."""
     unit = actor.organization
     moves_people = unit and unit.kind == Kind.EMPLOYER and actor.can(Duty.TRANSFERS)
     found = [
@@ -73,6 +73,7 @@ def errands(actor: Actor) -> list[dict]:
         (moves_people, "人员调出", "transfers:release"),
         (actor.is_super, "更换上级部门", "transfers:superior"),
         (actor.is_super, "新增管理员", "orgs:add_admin"),
+        (actor.is_super, "更换超级管理员", "orgs:succession"),
         (actor.can(Duty.PROFILE), "修改联系方式和审核时间", "registration:unit_profile"),
     ]
     return [{"title": title, "url": reverse(page)} for fits, title, page in found if fits]

@@ -27,6 +27,7 @@ from tests.test_passwords import Phone
 from tests.test_transfers import file_transfer
 from tests.town import PASSWORD, Town
 from transfers.models import Release, SuperiorChange, UnitTransfer
+from workflow import engine
 from workflow.models import Application
 
 NEW_PASSWORD = "hill-and-river-7"
@@ -391,7 +392,6 @@ def add_an_admin_from_the_own_people(scene):
 def change_the_super_admin(scene):
     heir = scene.town.admin(scene.unit, duties=[Duty.HOURS]).org_admin
     visitor = scene.at_home(scene.unit)
-    visitor.click("账户管理")
     visitor.click("更换超级管理员")
     assert "原超管账号不保留" in visitor.text
     visitor.tick("successor", heir.pk)
@@ -454,6 +454,31 @@ def switch_the_role(scene):
 def test_a_journey_takes_no_more_clicks_than_promised(scene, name):
     most, walk = JOURNEYS[name]
     assert walk(scene).clicks <= most
+
+
+@pytest.mark.parametrize(
+    ("of_unit", "of_people"),
+    [
+        ("with_authority", "staff"),
+        ("private", "private_staff"),
+        ("bureau_section", "bureau_staff"),
+        ("", "staff"),
+    ],
+)
+def test_the_short_way_to_a_second_role_says_the_right_situation(scene, of_unit, of_people):
+    """J18: the questions are answered from the unit's own registration."""
+    if of_unit:
+        registering.load_lists()
+        superior = (
+            scene.authority if of_unit == "with_authority" else scene.town.bureau_under(scene.town.bureau)
+        )
+        name = {"unit_name": "测试人社局人事科"} if of_unit == "bureau_section" else {}
+        filed = register("employer", of_unit, superior, **name)
+        engine.approve(filed.steps.get().pk, by=scene.town.actor(superior))
+        Application.objects.filter(pk=filed.pk).update(organization=scene.unit)
+    page = scene.town.login(scene.unit).get("/register/").content.decode()
+    assert f"situation={of_people}&amp;employer={scene.unit.pk}" in page
+    assert "本单位的专业技术人员" not in scene.town.login(scene.person).get("/register/").content.decode()
 
 
 def test_no_journey_of_what_is_built_is_missing():

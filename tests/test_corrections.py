@@ -69,27 +69,6 @@ def sign(town, operator, application) -> None:
 # --- filing ----------------------------------------------------------------------------------------------
 
 
-def test_from_home_it_takes_three_clicks(town, person, operator):
-    """J17."""
-    visitor = Visitor(town.login(person))
-    visitor.click("用户资料管理")
-    visitor.click("更正姓名或身份证号")
-    assert visitor.url == PAGE
-    visitor.type("name", "测试甲己")
-    visitor.type("reason", "注册时写错")
-    # The browser of these tests sends no files; the file goes in first, as in a first try that failed.
-    draft = (
-        visitor.client.post(PAGE, {"name": "测试甲己", "files": a_certificate()}).context["form"].draft_token
-    )
-    visitor.type("draft", draft)
-    visitor.click("提交更正申请")
-    assert visitor.clicks == 3
-    application = Application.objects.get()
-    assert visitor.url == f"/applications/{application.pk}/"
-    assert (application.practitioner, application.person) == (person, person.user)
-    assert application.steps.get().approver == town.platform
-
-
 def test_what_it_shows_and_what_is_nowhere(town, person, operator, caplog):
     """The new number stands sealed in the payload, masked on pages, and in no address, log, list or message."""
     number = an_id_number()

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import F, Subquery
 
 from credits.models import Declaration, LedgerEntry, Source, Standing, Subject, Verb
-from orgs.actor import Actor
+from orgs.actor import Actor, hold_right
 from orgs.models import Duty
 from workflow import engine
 from workflow.flow import Refused
@@ -44,6 +44,7 @@ def revoke(declaration: Declaration, *, by: Actor, reason: str) -> LedgerEntry:
     For admins of an organisation that signed the declaration and with the duty for hours; PermissionDenied
     otherwise. Refused without a reason, in one's own matter, and when nothing is there to take back.
     """
+    hold_right(by)
     engine.lock(declaration.practitioner)
     signed = declaration.application.steps.filter(state=StepState.APPROVED, approver=by.organization)
     if not by.can(Duty.HOURS) or not signed.exists():

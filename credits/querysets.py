@@ -10,7 +10,7 @@ class _OfPractitioner(models.QuerySet):
             return self.filter(practitioner=actor.practitioner)
         if actor.organization:
             return self.filter(practitioner__path__startswith=actor.organization.path)
-        return self if actor.is_operator else self.none()
+        return self.none()
 
 
 class DeclarationQuerySet(_OfPractitioner):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
+from accounts.closing import retire
 from accounts.id_number import IdNumber
 from accounts.models import AccountStatus, Role, RoleAccount, User
 from orgs.actor import actor_of
@@ -159,12 +160,13 @@ def _write_person(person: Person, payload: Registration) -> User:
 
 
 def _rewrite(user: User, person: Person) -> None:
+    if not person.proved:
+        retire(user)  # whatever opened the account was of whoever registered this number before
+        user.messages.all().delete()
+        user.set_password(person.password)
     # A ticked box brings no data: what the person is known by stays.
     if person.name:
         user.name, user.email, user.mobile = person.name, person.email, person.mobile
-    if not person.proved:
-        user.set_password(person.password)
-        user.messages.all().delete()  # written to whoever registered this number before
     user.save()
 
 

@@ -30,8 +30,11 @@ def pending_of(user: User) -> QuerySet[Application]:
 
 
 def headed_by(user: User) -> list[OrgAdmin]:
-    """The organisations whose super admin this person is: they have to be handed over first."""
-    return list(OrgAdmin.objects.filter(user=user, is_super=True).select_related("organization"))
+    """The organisations whose super admin this person is: they have to be handed over first.
+
+    Not those whose registration was refused or withdrawn: there is nothing to hand over.
+    """
+    return list(OrgAdmin.objects.active().filter(user=user, is_super=True).select_related("organization"))
 
 
 @transaction.atomic
@@ -109,7 +112,8 @@ def _locked_rights(user: User) -> list[OrgAdmin]:
     """The person's admin rights as they are behind the lock that every change of them takes (orgs/granting.py)."""
     for organization in sorted(OrgAdmin.objects.filter(user=user).values_list("organization", flat=True)):
         locked_super(organization)
-    return list(locked_admins().filter(user=user).select_related("organization").order_by("pk"))
+    rights = locked_admins().filter(user=user).exclude(account__status=AccountStatus.CLOSED)
+    return list(rights.select_related("organization").order_by("pk"))
 
 
 def _stop(practitioner: Practitioner, by: User, reason: str) -> None:

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from accounts import notices, outbox
 from accounts.models import User
+from orgs.models import Status
 
 STRANGE = "如果不是您本人办理，请立即拨打平台技术支持电话。"
 LASTS = timedelta(days=3)
@@ -26,11 +27,16 @@ def code_issued(user: User, code) -> None:
 
 
 def code_revoked(user: User, code) -> None:
+    """What to do depends on whether the unit can log in yet."""
+    if code.organization.status == Status.ACTIVE:
+        advice, page = "请在“单位资料管理”中更换为统一社会信用代码", "registration:unit_profile"
+    else:
+        advice = "还在审核中的注册请先撤回，再填写统一社会信用代码重新注册，或重新申请临时代码"
+        page = "registration:progress"
     text = (
-        f"{code.name}的临时代码已被平台撤销。\n原因：{code.revoke_reason}\n"
-        "请在“单位资料管理”中更换为统一社会信用代码，或拨打平台技术支持电话。"
+        f"{code.name}的临时代码已被平台撤销。\n原因：{code.revoke_reason}\n{advice}，或拨打平台技术支持电话。"
     )
-    outbox.notify(user, "临时代码已撤销", text, url=reverse("registration:unit_profile"))
+    outbox.notify(user, "临时代码已撤销", text, url=reverse(page))
 
 
 def account_closed(user: User) -> None:

@@ -17,7 +17,7 @@ from registration.models import (
 from workflow.flow import flow_of, payload_of
 from workflow.models import Application, State
 from workflow.reminders import is_due
-from workflow.slip import Slip, slip_of
+from workflow.slip import Slip, slips_of
 from workflow.wording import masked_name
 
 MODELS = (PractitionerRegistration, EmployerRegistration, AuthorityRegistration)
@@ -77,19 +77,28 @@ def registrations_of(user: User) -> list[Registration]:
 
 
 def show(registration: Registration) -> Shown:
+    return show_all([registration])[0]
+
+
+def show_all(registrations: list[Registration]) -> list[Shown]:
+    """Few queries, whatever their number."""
+    slips = slips_of([one.application for one in registrations])
+    issued = {one.uscc for one in registrations if getattr(one, "wants_code", False)} - {""}
+    codes = {one.code: one for one in TemporaryCode.objects.filter(code__in=issued)} if issued else {}
+    return [_shown(one, slips[one.pk], codes) for one in registrations]
+
+
+def _shown(registration: Registration, slip: Slip, codes: dict[str, TemporaryCode]) -> Shown:
     application = registration.application
-    place = getattr(registration, "employer_name", None) or registration.name
     return Shown(
         application=application,
         label=flow_of(application).label,
-        place=place,
+        place=getattr(registration, "employer_name", None) or registration.name,
         name=masked_name(registration.person_name),
         id_masked=registration.id_masked,
         tag=TAGS[application.state],
-        slip=slip_of(application),
-        code=TemporaryCode.objects.filter(code=registration.uscc).first()
-        if getattr(registration, "wants_code", False) and registration.uscc
-        else None,
+        slip=slip,
+        code=codes.get(registration.uscc) if getattr(registration, "wants_code", False) else None,
     )
 
 

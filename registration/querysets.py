@@ -9,7 +9,7 @@ class RegistrationQuerySet(models.QuerySet):
         return self.filter(application__submitted_by=user).order_by("-application__submitted_at", "-pk")
 
     def for_page(self):
-        return self.select_related("application", "account")
+        return self.select_related("application__submitted_by", "account")
 
 
 class TemporaryCodeQuerySet(models.QuerySet):

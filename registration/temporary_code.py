@@ -47,8 +47,11 @@ def check_usable(code: str, name: str) -> None:
 
 
 def hand_over(code: str, organization: Organization) -> None:
-    """The code now belongs to this registration of the same unit."""
-    TemporaryCode.objects.filter(code=code).update(organization=organization)
+    """The code now belongs to this registration of the same unit. Raises Refused when it was revoked meanwhile."""
+    if not TemporaryCode.objects.usable().filter(code=code).update(organization=organization):
+        raise Refused(
+            f"临时代码 {code} 已被平台撤销，不能通过。请驳回，并请对方填写统一社会信用代码或重新申请临时代码。"
+        )
 
 
 def replace(organization: Organization, real: str) -> None:

@@ -95,7 +95,7 @@ def reject(step_id: int, *, by: Actor, comment: str) -> Application:
 @_tried_again
 @transaction.atomic
 def withdraw(application_id: int, *, by: Actor) -> Application:
-    """Take a pending application back (F-48, F-59): who filed it, or for an organisation any of its admins."""
+    """Take a pending application back (F-48, F-59); `may_withdraw` says who."""
     application = lock(Application(pk=application_id))
     hold_right(by)
     flow = flow_of(application)
@@ -109,7 +109,13 @@ def withdraw(application_id: int, *, by: Actor) -> Application:
 
 
 def may_withdraw(application: Application, by: Actor) -> bool:
-    """Whether this person may take it back while it is pending (decision 4)."""
+    """Whether this person may take it back while it is pending (decision 4).
+
+    What is confidential is the person's own affair, in whatever role; no colleague's, though it was filed in the
+    organisation's name.
+    """
+    if application.confidential:
+        return by.user == application.person
     return by.speaks_for(application.subject) and (
         by.user == application.submitted_by or _acts_for(by, application)
     )

@@ -13,25 +13,33 @@ class ApplicationQuerySet(models.QuerySet):
         return self.filter(**{type(subject)._meta.model_name: subject})
 
     def visible_to(self, actor):
-        """The person's own; for admins also those about their subtree and those they sign or signed.
+        """The person's own; for admins also those about their subtree and those they sign or signed, by duty.
 
-        A practitioner sees only what is about themselves. An admin of the old employer keeps seeing what that
-        employer signed (谁审核谁负责, F-102), nothing newer. What is confidential is seen by the person concerned and by
-        who signs it.
+        An admin sees the matters of the own duties alone (F-77); with 查询人员 whatever people below filed. A step shows
+        its application to its organisation once it was opened there, not before and not without. A practitioner sees only what is about themselves. An admin of the old employer keeps seeing what that
+        employer signed (谁审核谁负责, F-102), nothing newer; a unit that was asked to take somebody in sees nothing but
+        that question before it agreed. What is confidential is seen by the person concerned, in whatever role, and by
+        who signs it and holds the duty.
         """
+        own = Q(confidential=True, person=actor.user)
         if actor.practitioner:
-            return self.filter(practitioner=actor.practitioner)
+            return self.filter(Q(practitioner=actor.practitioner) | own)
         if actor.organization:
             path = actor.organization.path
-            below = Q(organization__path__startswith=path) | Q(practitioner__path__startswith=path)
-            return self.filter(
-                (below & (Q(confidential=False) | Q(person=actor.user)))
-                | models.Exists(
+            taken_in = Q(practitioner__path__startswith=path, practitioner__status__in=["active", "closed"])
+            below = (Q(organization__path__startswith=path) | taken_in) & Q(confidential=False)
+            signs = Q(
+                models.Exists(
                     self.model.steps.rel.related_model.objects.filter(
-                        application=models.OuterRef("pk"), approver=actor.organization
-                    ).exclude(state="waiting")
+                        application=models.OuterRef("pk"), approver=actor.organization, opened_at__isnull=False
+                    )
                 )
             )
+            if not actor.is_super:
+                granted = Q(duty__in=list(actor.duties))
+                signs &= granted
+                below &= granted | Q(practitioner__isnull=False) if actor.can("people") else granted
+            return self.filter(below | own | signs)
         return self.none()
 
     def for_list(self):
@@ -41,10 +49,10 @@ class ApplicationQuerySet(models.QuerySet):
 
 class StepQuerySet(models.QuerySet):
     def addressed_to(self, actor):
-        """Steps that the actor's organisation signs, decided or open, within the actor's duties."""
+        """Steps that reached the actor's organisation, decided or open, within the actor's duties."""
         if not actor.organization:
             return self.none()
-        mine = self.filter(approver=actor.organization)
+        mine = self.filter(approver=actor.organization, opened_at__isnull=False)
         return mine if actor.is_super else mine.filter(application__duty__in=list(actor.duties))
 
     def decided_for(self, actor):

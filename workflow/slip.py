@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from orgs.models import Organization
 from workflow.flow import flow_of
-from workflow.models import Application, State, Step, StepState
+from workflow.models import Application, Event, Reminder, State, Step, StepState
 from workflow.wording import days_waited, masked_name, shown_time
 
 
@@ -47,8 +47,32 @@ class Slip:
 
 def slip_of(application: Application) -> Slip:
     """The whole slip of one application: few queries, whatever its length."""
-    steps = list(application.steps.select_related("approver", "on_behalf_of", "decided_by"))
-    events = list(application.events.select_related("user"))
+    return slips_of([application])[application.pk]
+
+
+def slips_of(applications: list[Application]) -> dict[int, Slip]:
+    """The slips of several applications by id: the same few queries, whatever their number."""
+    ids = [application.pk for application in applications]
+    steps = {pk: [] for pk in ids}
+    rows = Step.objects.filter(application__in=ids).select_related("approver", "on_behalf_of", "decided_by")
+    for step in rows:
+        steps[step.application_id].append(step)
+    kinds = {application.pk: application.kind for application in applications}
+    usual = usual_for(
+        {(step.approver_id, kinds[step.application_id]) for step in rows if step.state == StepState.OPEN}
+    )
+    withdrawn = [one.pk for one in applications if one.state == State.WITHDRAWN]
+    events = Event.objects.filter(application__in=withdrawn, verb=Event.Verb.WITHDRAW).select_related("user")
+    ends = {event.application_id: event for event in events} if withdrawn else {}
+    pending = [one.pk for one in applications if one.state == State.PENDING]
+    days = Reminder.objects.filter(application__in=pending).values_list("application").annotate(Max("day"))
+    reminded = dict(days.order_by()) if pending else {}
+    return {
+        one.pk: _slip(one, steps[one.pk], usual, ends.get(one.pk), reminded.get(one.pk)) for one in applications
+    }
+
+
+def _slip(application: Application, steps: list[Step], usual: dict, end: Event | None, reminded) -> Slip:
     first = Line(
         "done",
         "提交申请",
@@ -56,25 +80,19 @@ def slip_of(application: Application) -> Slip:
         at=shown_time(application.submitted_at),
     )
     lines = [first]
-    reminded = (
-        application.reminders.aggregate(last=Max("day"))["last"]
-        if application.state == State.PENDING
-        else None
-    )
     for step in steps:
-        lines.append(_line(step, application.kind))
+        lines.append(_line(step, application.kind, usual))
         # A reminder of the step before says nothing about this one.
         if lines[-1].state == "now" and reminded and reminded >= timezone.localdate(step.opened_at):
             lines[-1].reminded = reminded.isoformat()
     if application.state == State.WITHDRAWN:
-        event = next((one for one in reversed(events) if one.verb == "withdraw"), None)
         lines = [line for line in lines if line.state not in ("closed",)]
-        if event:
-            lines.append(Line("back", "已撤回", person=masked_name(event.user.name), at=shown_time(event.at)))
+        if end:
+            lines.append(Line("back", "已撤回", person=masked_name(end.user.name), at=shown_time(end.at)))
     return Slip(lines)
 
 
-def _line(step: Step, kind: str) -> Line:
+def _line(step: Step, kind: str, usual: dict) -> Line:
     line = Line(_STATE[step.state], step.title, organization=step.approver.name)
     if step.on_behalf_of:
         line.note = f"{step.on_behalf_of.name}没有其他管理员可以审核，由上级代为审核"
@@ -86,7 +104,7 @@ def _line(step: Step, kind: str) -> Line:
         promise = flow_of(kind).promise(step.opened_at)
         line.note = "；".join(filter(None, [line.note, promise]))
         line.waited_days = days_waited(step.opened_at)
-        line.usual = usual_days(step.approver, kind)
+        line.usual = usual.get((step.approver_id, kind), "")
         line.phone, line.contact = step.approver.phone, contact_of(step.approver)
     return line
 

@@ -26,7 +26,7 @@ from registration import unit_search
 from registration.enrol import already, enrol_organization, enrol_practitioner
 from registration.forms.entering import FORMS, ProgressForm, RegistrationForm, UnitSearchForm, WithdrawForm
 from registration.models import EmployerRegistration
-from registration.progress import NOTHING, by_password, by_receipt, registrations_of, show
+from registration.progress import NOTHING, by_password, by_receipt, registrations_of, show, show_all
 from registration.reviewer import issuer_of_code, reviewer_of
 from registration.situations import Situation, check_choice, situation_of, situation_of_people, situations_of
 from workflow import engine, reminders
@@ -404,7 +404,7 @@ def progress(request: HttpRequest) -> HttpResponse:
     visible = [] if request.method == "POST" or "other" in request.GET else registrations_shown_to(request)
     context = {
         "form": form,
-        "shown": [show(registration) for registration in visible],
+        "shown": show_all(visible),
         "proved": _whose(request) is not None,
     }
     return render(request, "registration/progress.html", context, status=status)

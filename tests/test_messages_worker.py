@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as django_settings
@@ -236,10 +237,12 @@ def worker(server):
     started = []
 
     def start() -> subprocess.Popen:
-        database = connection.settings_dict
-        url = f"postgres://{database['USER']}@{database['HOST'] or ''}:{database['PORT'] or ''}/{database['NAME']}"
-        if "/" in database["HOST"]:
-            url = os.environ["DATABASE_URL"].replace("/cpe?", f"/{database['NAME']}?")
+        # As this run's own address, a TCP port or a socket, but naming the test database.
+        url = (
+            urlsplit(os.environ["DATABASE_URL"])
+            ._replace(path="/" + connection.settings_dict["NAME"])
+            .geturl()
+        )
         own = {
             "DATABASE_URL": url,
             "CPE_EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",

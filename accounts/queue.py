@@ -10,9 +10,12 @@ A job must be able to run twice: when a worker is killed between the work and it
 from collections.abc import Iterable
 
 from django.db import connection
+from django.utils import timezone
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
+
+from accounts.models import Session
 
 URGENT, ORDINARY = 10, 0  # what people see on the page goes before what leaves the house
 
@@ -56,6 +59,13 @@ async def rescue(timestamp: int) -> None:
     """Give the jobs of a killed worker (no sign of life for 30 seconds) to another one."""
     for job in await app.job_manager.get_stalled_jobs():
         await app.job_manager.retry_job(job)
+
+
+@app.periodic(cron="7 * * * *", periodic_id="sessions")
+@app.task(name="accounts.forget_sessions", queueing_lock="sessions")
+def forget_sessions(timestamp: int) -> None:
+    """Delete sessions that are over: also who only looked at a form has one, and nobody else takes them away."""
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
 
 @app.periodic(cron="17 3 * * *", periodic_id="tidy")

@@ -213,7 +213,11 @@ def test_one_person_may_hold_two_bureaus(reference, sheet):
 def registered(status: str) -> User:
     """Somebody who registered under the admin's number and name, with a password of their own."""
     user = User.objects.create_user(
-        IdNumber.parse(NUMBER), "correct-horse-9", name="甲一", email="stranger@example.org", mobile="+8613900000000"
+        IdNumber.parse(NUMBER),
+        "correct-horse-9",
+        name="甲一",
+        email="stranger@example.org",
+        mobile="+8613900000000",
     )
     RoleAccount.objects.create(user=user, role=Role.EMPLOYER, status=status)
     return user

@@ -1,7 +1,8 @@
 """The installation's secrets: Django's SECRET_KEY, the field keys and the index key.
 
-They come from the environment (production) or from a file beside the embedded database, which is
-made once and then kept with the data it protects: losing it means losing every sealed ID number.
+They come from the file that CPE_KEYS_FILE names (production) or from one in the data folder, which is made once
+and then kept with the data it protects: losing it means losing every sealed ID number. SECRET_KEY alone may also
+stand in the environment.
 """
 
 import json
@@ -11,7 +12,7 @@ from pathlib import Path
 
 
 class KeysMissing(RuntimeError):
-    """Raised when a DATABASE_URL is given without keys: fresh keys would orphan the data there."""
+    """CPE_KEYS_FILE names no file: fresh keys would orphan the data."""
 
 
 def _fresh() -> dict:

@@ -20,7 +20,7 @@ class OrganizationQuerySet(models.QuerySet):
         return self.active().filter(kind__in=kinds)
 
     def search(self, text: str):
-        """Active organisations whose name contains the text or whose code is the text."""
+        """Organisations whose name contains the text or whose code is the text."""
         text = text.strip()
         return self.filter(Q(name__icontains=text) | Q(uscc=text.upper()))
 

@@ -18,9 +18,10 @@ from credits.years import current_year, declarable_years
 from orgs.doors import for_practitioners
 from workflow import engine, keyset
 from workflow.attachments import claim, copy_to_draft
-from workflow.flow import Refused, flow_of
+from workflow.flow import Refused
 from workflow.inbox import matters
 from workflow.models import Application, State
+from workflow.signers import signers_of
 from workflow.slip import slip_of
 
 KIND = HoursDeclaration.kind
@@ -116,8 +117,7 @@ def check(request: HttpRequest) -> HttpResponse:
 
 def _route(request: HttpRequest) -> list:
     """Who will sign, read aloud before anything is filed."""
-    practitioner = request.actor.practitioner
-    return flow_of(KIND).route(None, practitioner, request.actor)
+    return signers_of(KIND, Declaration(practitioner=request.actor.practitioner), request.actor)
 
 
 @require_http_methods(["GET"])

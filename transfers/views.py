@@ -19,11 +19,11 @@ from transfers import lists, picking, releasing
 from transfers.flows import SUPERIORS_OF
 from transfers.forms import ReleaseForm, SuperiorForm, TransferForm
 from transfers.models import Release, SuperiorChange, UnitTransfer
-from transfers.signers import signers_of
 from workflow import engine, keyset
 from workflow.flow import payload_of
 from workflow.inbox import matters
 from workflow.models import Application
+from workflow.signers import signers_of
 from workflow.slip import slip_of
 from workflow.told import told
 from workflow.wording import masked_name

@@ -31,7 +31,9 @@ class ApplicationQuerySet(models.QuerySet):
             signs = Q(
                 models.Exists(
                     self.model.steps.rel.related_model.objects.filter(
-                        application=models.OuterRef("pk"), approver=actor.organization, opened_at__isnull=False
+                        application=models.OuterRef("pk"),
+                        approver=actor.organization,
+                        opened_at__isnull=False,
                     )
                 )
             )

@@ -68,7 +68,8 @@ def slips_of(applications: list[Application]) -> dict[int, Slip]:
     days = Reminder.objects.filter(application__in=pending).values_list("application").annotate(Max("day"))
     reminded = dict(days.order_by()) if pending else {}
     return {
-        one.pk: _slip(one, steps[one.pk], usual, ends.get(one.pk), reminded.get(one.pk)) for one in applications
+        one.pk: _slip(one, steps[one.pk], usual, ends.get(one.pk), reminded.get(one.pk))
+        for one in applications
     }
 
 

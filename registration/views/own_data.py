@@ -21,6 +21,7 @@ from registration.models import TitleChange
 from workflow import engine
 from workflow.flow import kinds_alone, payload_of
 from workflow.models import Application, State
+from workflow.signers import signers_of
 from workflow.slip import slip_of
 
 TITLE = "title-change"
@@ -44,7 +45,8 @@ def own_data(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and do != "edit" and form.is_valid():
         change, study = form.title_change(), form.study_changes
         if change and do != "submit":
-            context = {"form": form, "study": study, "change": change, "employer": me.employer}
+            (signer,) = signers_of(TITLE, change, actor)
+            context = {"form": form, "study": study, "change": change, "signer": signer}
             return render(request, "registration/own_data_check.html", context)
         if not change and not study:
             messages.info(request, "没有改动，不用保存。")

@@ -1,4 +1,4 @@
-"""Who will sign a move, said before it is submitted: by name, with phone and usual time (screens.md, conclusion 1)."""
+"""Who will sign, said before anything is submitted: by name, with phone and usual time (screens.md, conclusion 1)."""
 
 from dataclasses import dataclass
 

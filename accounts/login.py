@@ -69,18 +69,6 @@ def attempt(request: HttpRequest, number: IdNumber, role: str, password: str) ->
     return _in_role(user, role)
 
 
-def recognise(request: HttpRequest, number: IdNumber, password: str) -> User | None:
-    """The person with this ID number and password, or None: for pages that ask for both without a login.
-
-    A person whose only registration was rejected or withdrawn is recognised too. Counts as a try at the login
-    does; raises throttle.TooMany, whose `words` say how long to wait. Pages that serve nobody in particular
-    say one and the same sentence for an unknown number and a wrong password.
-    """
-    user = User.objects.by_id_number(number).filter(is_active=True).first()
-    right, secret = _check(request, number, password, user, network_of(request))
-    return user if right and not secret else None
-
-
 def knows_own_password(request: HttpRequest, typed: str) -> bool:
     """Whether the person logged in gave their own password. Counts as a try; raises throttle.TooMany."""
     account, place = request.user.id_index, network_of(request)

@@ -24,10 +24,6 @@ class OrganizationQuerySet(models.QuerySet):
         text = text.strip()
         return self.filter(Q(name__icontains=text) | Q(uscc=text.upper()))
 
-    def ancestors_of(self, organization):
-        """The organisation's superiors from the root down, without itself."""
-        return self.filter(pk__in=organization.ancestor_ids).order_by("path")
-
 
 class PractitionerQuerySet(models.QuerySet):
     def active(self):

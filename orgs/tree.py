@@ -89,16 +89,6 @@ def closes_ring(organization: Organization, superior: Organization) -> bool:
     return superior.path.startswith(organization.path)
 
 
-def bureau_of(organization: Organization) -> Organization | None:
-    """同级人社部门: the nearest bureau above, or the organisation itself when it is one."""
-    return organization if organization.kind == Kind.BUREAU else nearest_above(organization, Kind.BUREAU)
-
-
-def nearest_above(organization: Organization, kind: str) -> Organization | None:
-    """The nearest superior of this kind, not counting the organisation itself."""
-    return next((one for one in reversed(chain_above(organization)) if one.kind == kind), None)
-
-
 def chain_above(organization: Organization) -> list[Organization]:
     """All superiors from the root down, in one query."""
     return sorted(

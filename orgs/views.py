@@ -18,7 +18,7 @@ from accounts import crypto, throttle
 from accounts.entrance import enter
 from accounts.id_number import IdNumber
 from accounts.kept import forget, form_data, keep, kept
-from accounts.login import knows_own_password, recognise
+from accounts.login import knows_own_password
 from accounts.masked import masked_name
 from accounts.models import AccountStatus, User
 from accounts.refused import Refused
@@ -389,7 +389,7 @@ def succession(request: HttpRequest) -> HttpResponse:
     status = 200
     if request.method == "POST" and form.is_valid():
         try:
-            if recognise(request, request.user.id_number, form.cleaned_data["password"]) == request.user:
+            if knows_own_password(request, form.cleaned_data["password"]):
                 handover.offer(form.cleaned_data["successor"].pk, by=request.actor)
                 messages.success(request, "已提出更换，等待接任人接受。")
                 return redirect("orgs:succession")

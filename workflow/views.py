@@ -55,8 +55,7 @@ def _list(request: HttpRequest, done: bool) -> HttpResponse:
     counts = request.waiting = inbox.waiting_by_duty(actor)
     duty = request.GET.get("duty", "")
     duty = duty if duty in counts else ""
-    # PostgreSQL takes no NUL in a text, and nobody's name has one.
-    name = request.GET.get("name", "").replace("\0", "").strip()[:50]
+    name = request.GET.get("name", "").strip()[:50]
     removed = done and "removed" in request.GET
     if done:
         page = keyset.page(inbox.decided_rows(actor, duty, name, removed), inbox.DONE_ORDER, request.GET)

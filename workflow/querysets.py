@@ -16,10 +16,11 @@ class ApplicationQuerySet(models.QuerySet):
         """The person's own; for admins also those about their subtree and those they sign or signed, by duty.
 
         An admin sees the matters of the own duties alone (F-77); with 查询人员 whatever people below filed. A step shows
-        its application to its organisation once it was opened there, not before and not without. A practitioner sees only what is about themselves. An admin of the old employer keeps seeing what that
-        employer signed (谁审核谁负责, F-102), nothing newer; a unit that was asked to take somebody in sees nothing but
-        that question before it agreed. What is confidential is seen by the person concerned, in whatever role, and by
-        who signs it and holds the duty.
+        its application to its organisation once it was opened there, not before and not without. A practitioner sees
+        only what is about themselves. An admin of the old employer keeps seeing what that employer signed
+        (谁审核谁负责, F-102), nothing newer; a unit that was asked to take somebody in sees nothing but that question
+        before it agreed. What is confidential is seen by the person concerned, in whatever role, and by who signs it
+        and holds the duty.
         """
         own = Q(confidential=True, person=actor.user)
         if actor.practitioner:

@@ -14,7 +14,7 @@ from orgs.models import Duty
 from workflow.flow import all_flows
 from workflow.models import Application, State, Step, StepState
 from workflow.slip import Line, contact_of, usual_for
-from workflow.wording import NOTHING, days_waited, masked_name, shown_date, shown_time
+from workflow.wording import NOTHING, days_waited, masked_name, short_wait, shown_date, shown_time
 
 MOST = 99  # a count says "99+" beyond it: nobody needs the exact length of a long queue, and it costs a scan
 
@@ -139,7 +139,7 @@ def shown_rows(rows: list[dict]) -> list[Row]:
             row["unit"] or NOTHING,
             row["summary"],
             shown_date(row["submitted_at"]),
-            f"{days_waited(row['opened_at'], now)} 天",
+            short_wait(row["opened_at"], now),
         )
         for row in rows
     ]

@@ -13,7 +13,7 @@ from django.utils import timezone
 from orgs.models import Organization
 from workflow.flow import flow_of
 from workflow.models import Application, Event, Reminder, State, Step, StepState
-from workflow.wording import days_waited, masked_name, shown_time
+from workflow.wording import days_waited, masked_name, shown_time, shown_took
 
 
 @dataclass
@@ -100,7 +100,7 @@ def _line(step: Step, kind: str, usual: dict) -> Line:
     if step.decided_at:
         line.person = masked_name(step.decided_by.name)
         line.at, line.comment = shown_time(step.decided_at), step.comment
-        line.took = f"用时 {days_waited(step.opened_at, step.decided_at)} 天" if step.opened_at else ""
+        line.took = shown_took(step.opened_at, step.decided_at)
     elif step.state == StepState.OPEN:
         promise = flow_of(kind).promise(step.opened_at)
         line.note = "；".join(filter(None, [line.note, promise]))

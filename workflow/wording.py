@@ -32,6 +32,20 @@ def shown_wait(days):
     return f"已等 {days} 天" if days else "今天到达"
 
 
+def shown_took(since, until):
+    """How long something took: 当天, 用时 3 天; nothing without a beginning."""
+    if since is None:
+        return ""
+    days = days_waited(since, until)
+    return f"用时 {days} 天" if days else "当天"
+
+
+def short_wait(since, now=None):
+    """A wait in a table's cell: 今天, 14 天."""
+    days = days_waited(since, now)
+    return f"{days} 天" if days else "今天"
+
+
 def size(number_of_bytes):
     """A file's size: 800 字节, 312 KB, 1.2 MB."""
     if number_of_bytes is None or number_of_bytes == "":

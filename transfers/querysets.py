@@ -2,19 +2,18 @@
 
 from django.db import models
 
-from workflow.models import Application
+from workflow.models import Step
 
 
 class UnitTransferQuerySet(models.QuerySet):
-    def visible_to(self, actor):
-        """Transfers whose application the actor may see; a coming one is not seen before the old unit signed."""
-        return self.filter(application__in=Application.objects.visible_to(actor))
-
     def out_of(self, organization):
+        """What left this unit: it was asked at once, so it knows of all."""
         return self.filter(old_employer=organization)
 
     def into(self, organization):
-        return self.filter(new_employer=organization)
+        """What was offered to this unit: a coming transfer is not seen before the old unit signed."""
+        asked = Step.objects.filter(application=models.OuterRef("pk"), order=2, opened_at__isnull=False)
+        return self.filter(models.Exists(asked), new_employer=organization)
 
 
 class ReleaseQuerySet(models.QuerySet):

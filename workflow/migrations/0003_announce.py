@@ -21,5 +21,5 @@ DROP FUNCTION queue_announcement();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("workflow", "0002_append_only"), ("accounts", "0004_queue")]
+    dependencies = [("workflow", "0002_append_only"), ("accounts", "0002_queue")]
     operations = [migrations.RunSQL(MAKE, UNMAKE)]

@@ -28,5 +28,5 @@ DROP FUNCTION enqueue_job(text, integer, jsonb);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0003_messages"), ("procrastinate", "0041_post_retry_failed_job")]
+    dependencies = [("accounts", "0001_initial"), ("procrastinate", "0041_post_retry_failed_job")]
     operations = [migrations.RunSQL(MAKE, UNMAKE)]

@@ -25,7 +25,7 @@ test: $(VENV)/.development browser
 lint: $(VENV)/.development
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m djlint --check --lint templates
+	$(PY) -m djlint --lint templates
 
 # Hashes of every platform's files come from the package index alone, whatever this machine's pip is set up with.
 lock: export PIP_CONFIG_FILE := /dev/null

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.module_loading import import_string
 
 
 class AccountsConfig(AppConfig):
@@ -6,4 +7,5 @@ class AccountsConfig(AppConfig):
     verbose_name = "用户"
 
     def ready(self):
-        pass  # noqa: F401  registers itself, once the models are there
+        # Importing it registers it; before the models are there it cannot be imported.
+        import_string("accounts.checks.keys_open_what_is_sealed")

@@ -42,7 +42,13 @@ def password_changed(user: User) -> None:
 def security_changed(user: User, what: str) -> None:
     """Tell the owner that something about how they log in changed. `what` is one sentence."""
     text = f"{what}\n如果不是您本人操作，请立即修改登录密码，并在“安全设置”中退出其他设备。"
-    tell(user, "账号安全设置有变更", text, f"{what}如非本人操作，请立即修改密码。", url=reverse("accounts:security"))
+    tell(
+        user,
+        "账号安全设置有变更",
+        text,
+        f"{what}如非本人操作，请立即修改密码。",
+        url=reverse("accounts:security"),
+    )
 
 
 def password_reset_by(user: User, organization: str) -> None:

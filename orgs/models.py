@@ -297,7 +297,9 @@ class AdminRole(models.Model):
                 name="admin_role_name_once",
             ),
             models.UniqueConstraint(
-                fields=["name"], condition=Q(organization__isnull=True), name="admin_role_ready_made_name_once"
+                fields=["name"],
+                condition=Q(organization__isnull=True),
+                name="admin_role_ready_made_name_once",
             ),
             models.CheckConstraint(name="admin_role_allows_something", condition=~Q(duties=[])),
         ]

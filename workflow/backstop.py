@@ -21,5 +21,7 @@ def answerers(stops: list[Stop], duty: str, person: User) -> list[Organization]:
         .values_list("organization_id", "organization_id")
     )
     found = [next((pk for pk in reversed(chain) if pk in staffed), chain[-1]) for chain in chains]
-    moved = Organization.objects.in_bulk([pk for pk, stop in zip(found, stops, strict=True) if pk != stop.approver.pk])
+    moved = Organization.objects.in_bulk(
+        [pk for pk, stop in zip(found, stops, strict=True) if pk != stop.approver.pk]
+    )
     return [moved.get(pk, stop.approver) for pk, stop in zip(found, stops, strict=True)]

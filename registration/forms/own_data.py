@@ -38,7 +38,9 @@ class OwnDataForm(StudyFields, TitleFields, forms.Form):
         helper = FormHelper(self)
         sets = [Fieldset("学历（直接生效）", *STUDY, css_class="part")]
         if not self.title_locked:
-            sets.append(Fieldset("专业技术职称（需单位审核；有职称的，每项都要填）", *TITLE, css_class="part"))
+            sets.append(
+                Fieldset("专业技术职称（需单位审核；有职称的，每项都要填）", *TITLE, css_class="part")
+            )
             sets.append("again")
         helper.layout = Layout(*sets)
         return helper

@@ -27,7 +27,9 @@ class Command(BaseCommand):
         folders = default_storage.listdir("")[0] if default_storage.exists("") else []
         for folder in folders:
             paths = [f"{folder}/{name}" for name in default_storage.listdir(folder)[1]]
-            known = set(Attachment.objects.filter(file__startswith=f"{folder}/").values_list("file", flat=True))
+            known = set(
+                Attachment.objects.filter(file__startswith=f"{folder}/").values_list("file", flat=True)
+            )
             for path in paths:
                 if path not in known and default_storage.get_modified_time(path) < limit:
                     default_storage.delete(path)

@@ -296,7 +296,7 @@ def _who(request: HttpRequest, actor: Actor) -> dict:
         if len(others) <= MOST_OTHERS
         else [],
         "choose_url": reverse("accounts:choose") if len(others) > MOST_OTHERS else "",
-        "add_url": "" if actor.is_operator else reverse("registration:start"),
+        "add_url": "" if actor.is_operator else reverse("registration:another_role"),
         "logout_url": reverse("accounts:logout"),
     }
 

@@ -20,6 +20,7 @@ register_converter(RoleConverter, "registering_role")
 app_name = "registration"
 urlpatterns = [
     path("register/", entering.start, name="start"),
+    path("register/another-role/", entering.another_role, name="another_role"),
     path("register/privacy/", entering.privacy, name="privacy"),
     path("register/progress/", entering.progress, name="progress"),
     path("register/progress/withdraw/", entering.withdraw, name="withdraw"),

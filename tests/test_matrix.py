@@ -95,6 +95,7 @@ MATRIX = {
     "accounts:set_password": public(post=EVERYBODY),
     "accounts:second_factor": public(post=EVERYBODY),
     "registration:start": public(),
+    "registration:another_role": public(),
     "registration:privacy": public(),
     "registration:progress": public(post=EVERYBODY),
     "registration:withdraw": public(post=EVERYBODY),

@@ -66,6 +66,13 @@ def start(request: HttpRequest) -> HttpResponse:
     return render(request, "registration/start.html", {"whose": whose, "own_unit": _own_unit(request, whose)})
 
 
+@login_not_required
+@require_http_methods(["GET"])
+def another_role(request: HttpRequest) -> HttpResponse:
+    """添加身份: an admin of a unit comes straight to the form of its practitioners, others to the first question."""
+    return redirect(_own_unit(request, _whose(request)) or "registration:start")
+
+
 def _own_unit(request: HttpRequest, whose: User | None) -> str:
     """Where an admin of a unit registers as one of its practitioners, all questions answered; "" for others (J18)."""
     unit = request.actor.organization if request.actor else None
@@ -170,6 +177,8 @@ def form(request: HttpRequest, role: str) -> HttpResponse:
     _keep(request, role, page_data, keep_passwords=right_passwords and not proved_now)
     if "change_unit" in request.POST:
         return redirect(_address("unit", role, situation=situation.key))
+    if good and _is_short(request, page):
+        return _submit(request, page, address)
     if good:
         return redirect(_check_address(situation, chosen))
     if right_passwords and data.get("password"):
@@ -207,16 +216,7 @@ def check(request: HttpRequest, role: str) -> HttpResponse:
         # Something changed since the form was sent, for example the unit was registered meanwhile.
         return _form_page(request, page)
     if request.method == "POST":
-        try:
-            application = _file(page)
-        except Refused as refusal:
-            messages.error(request, str(refusal))
-            return redirect(address)
-        forget(request, _slot(role))
-        request.session[FILED] = application.pk
-        if not request.actor:
-            prove(request, application.submitted_by)
-        return redirect("registration:done", application.pk)
+        return _submit(request, page, address)
     payload = page.payload()
     rows = payload.rows
     for row in rows:
@@ -234,6 +234,24 @@ def check(request: HttpRequest, role: str) -> HttpResponse:
         "back_url": address,
     }
     return render(request, "registration/check.html", context)
+
+
+def _is_short(request: HttpRequest, page: RegistrationForm) -> bool:
+    """Whether the form itself is enough to check: somebody logged in, four answers, everything else known (J18)."""
+    return bool(request.actor) and page.role == Role.PRACTITIONER
+
+
+def _submit(request: HttpRequest, page: RegistrationForm, address: str) -> HttpResponse:
+    try:
+        application = _file(page)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect(address)
+    forget(request, _slot(page.role))
+    request.session[FILED] = application.pk
+    if not request.actor:
+        prove(request, application.submitted_by)
+    return redirect("registration:done", application.pk)
 
 
 def _change_address(field: str, situation: Situation, chosen: Organization, page: RegistrationForm) -> str:
@@ -270,6 +288,7 @@ def _form_page(request: HttpRequest, page: RegistrationForm) -> HttpResponse:
         "whose": whose,
         "stop": _second_role(whose, page.role),
         "logged_in": bool(request.actor),
+        "short": _is_short(request, page),
     }
     return render(request, "registration/form.html", context)
 

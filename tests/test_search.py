@@ -150,7 +150,7 @@ def test_a_further_identity_is_one_click_from_everywhere(town):
     unit = town.employer()
     for who in (unit, town.practitioner(at=unit)):
         page = words(town.login(who).get("/"))
-        assert '<a href="/register/">添加身份</a>' in page
+        assert '<a href="/register/another-role/">添加身份</a>' in page
     assert "添加身份" not in words(town.login(town.operator()).get("/"))
 
 

@@ -174,15 +174,6 @@ class Organization(models.Model):
         return [int(part) for part in self.path.strip("/").split("/") if part][:-1]
 
     @property
-    def is_sub_unit(self) -> bool:
-        """二级单位: an employer under an employer, at any depth."""
-        return (
-            self.kind == Kind.EMPLOYER
-            and self.superior_id is not None
-            and self.superior.kind == Kind.EMPLOYER
-        )
-
-    @property
     def role(self) -> str:
         """The login role of this organisation's admins: the same words as its kind."""
         return Role(self.kind)

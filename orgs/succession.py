@@ -6,10 +6,9 @@ super admin's account is closed (F-75); other roles of the person stay as they a
 """
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import AccountStatus, User
+from accounts.models import AccountStatus
 from accounts.refused import Refused
 from orgs import admin_notices
 from orgs.actor import Actor
@@ -18,11 +17,6 @@ from orgs.granting import end_sessions, held, locked_admins, locked_super, other
 from orgs.models import OrgAdmin, SuperSwap, SwapState
 
 GONE = "这次更换已经撤销或已经办结，您不用再处理。"
-
-
-def swaps_waiting_for(user: User) -> QuerySet[SuperSwap]:
-    """Offers that this person has not answered, whatever role they are logged in with; for the home page's notice."""
-    return SuperSwap.objects.waiting_for(user)
 
 
 @transaction.atomic

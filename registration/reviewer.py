@@ -3,30 +3,19 @@
 from dataclasses import dataclass
 
 from accounts.models import User
-from orgs.models import Duty, Kind, Organization
+from orgs.models import Kind, Organization
 from orgs.tree import chain_above, platform
 from registration.enrol import KINDS
 from registration.flows.entering import ISSUE_TITLE, STOP_TITLES
-from workflow.backstop import answerers
 from workflow.flow import Stop
-from workflow.slip import contact_of, usual_days
+from workflow.signers import Signer, signers_at
 
 
-@dataclass(frozen=True)
-class Reviewer:
-    """The organisation that signs, with its public contact; `chain` are the names from the root down to it."""
+@dataclass(frozen=True, kw_only=True)
+class Reviewer(Signer):
+    """The organisation that signs; `path` names it from the root down, "" when nothing is above it."""
 
-    title: str
-    name: str
-    phone: str
-    contact: str
-    usual: str
-    chain: list[str]
-    note: str = ""
-
-    @property
-    def path(self) -> str:
-        return " › ".join(self.chain)
+    path: str
 
 
 def reviewer_of(role: str, chosen: Organization, person: User | None) -> Reviewer:
@@ -42,15 +31,6 @@ def issuer_of_code(role: str, person: User | None) -> Reviewer:
 
 
 def _signer(role: str, title: str, chosen: Organization, person: User | None) -> Reviewer:
-    (signs,) = answerers([Stop(1, title, chosen)], Duty.REGISTRATIONS, person)
-    note = "" if signs == chosen else f"{chosen.name}没有其他管理员可以审核，由上级代为审核。"
-    above = [one.name for one in chain_above(signs) if one.kind != Kind.OPERATOR]
-    return Reviewer(
-        title=title,
-        name=signs.name,
-        phone=signs.phone,
-        contact=contact_of(signs),
-        usual=usual_days(signs, KINDS[role]),
-        chain=[*above, signs.name],
-        note=note,
-    )
+    (signer,) = signers_at([Stop(1, title, chosen)], KINDS[role], person)
+    above = [one.name for one in chain_above(signer.organization) if one.kind != Kind.OPERATOR]
+    return Reviewer(**vars(signer), path=" › ".join([*above, signer.name]) if above else "")

@@ -151,7 +151,7 @@ def test_the_super_admin_changes_by_offer_and_answer(town, roles, django_capture
     # Nothing changed yet.
     assert unit.admins.get(is_super=True).user == old.user
 
-    (swap,) = succession.swaps_waiting_for(heir.user)
+    (swap,) = SuperSwap.objects.waiting_for(heir.user)
     answer = Walk(heirs).follow(f"{SUCCESSION}{swap.pk}/")
     assert "接受并成为超级管理员" in answer.text
     mail.outbox.clear()

@@ -124,16 +124,11 @@ def contact_of(organization: Organization) -> str:
     return "，".join(part for part in (organization.contact_name, organization.office_hours) if part)
 
 
-def usual_days(approver: Organization, kind: str) -> str:
-    """How long this organisation takes for this kind: the middle half of the last 90 days ("2–5 天").
-
-    Empty with fewer than five decisions: a mean of two says nothing.
-    """
-    return usual_for({(approver.pk, kind)}).get((approver.pk, kind), "")
-
-
 def usual_for(pairs: set[tuple[int, str]]) -> dict[tuple[int, str], str]:
-    """The same for many (organisation id, kind) at once: one query for a whole list."""
+    """How long each (organisation id, kind) takes: the middle half of the last 90 days ("2–5 天"), in one query.
+
+    Left out with fewer than five decisions: a mean of two says nothing.
+    """
     if not pairs:
         return {}
     with connection.cursor() as cursor:

@@ -7,7 +7,9 @@ from pathlib import Path
 import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import IsolationLevel
 
+from config import logs
 from config.keys import load_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -19,6 +21,7 @@ DEBUG = os.environ.get("CPE_DEBUG") == "1"
 # --- secrets -------------------------------------------------------------------------------------
 _keys = load_keys(DATA_DIR)
 SECRET_KEY = os.environ.get("SECRET_KEY") or _keys["secret_key"]
+SECRET_KEY_FALLBACKS = _keys.get("secret_key_fallbacks", [])  # earlier ones, while what they signed is valid
 FIELD_KEYS = _keys["field_keys"]
 FIELD_KEY_CURRENT = _keys["field_key_current"]
 INDEX_KEY = _keys["index_key"]
@@ -68,9 +71,13 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
 ]
 MIDDLEWARE = [
+    "config.logs.RequestIdMiddleware",
+    "config.metrics.CountRequestsMiddleware",
+    "config.health.MonitorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "accounts.replica.ReplicaMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -134,6 +141,25 @@ if not TESTING:
 # DATABASE_WORKER_URL names the server itself. Only the queue uses it; the jobs' own work goes the common way.
 if os.environ.get("DATABASE_WORKER_URL"):
     DATABASES["worker"] = DATABASES["default"] | dj_database_url.parse(os.environ["DATABASE_WORKER_URL"])
+    # Nor does it keep a cursor between transactions: what is read in parts outside of one is read whole.
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+# A streaming replica for dashboards, statistics and exports (accounts/replica.py): nothing is decided on its data.
+if os.environ.get("DATABASE_REPLICA_URL"):
+    DATABASES["replica"] = dj_database_url.parse(
+        os.environ["DATABASE_REPLICA_URL"], conn_max_age=600, conn_health_checks=True
+    )
+    DATABASES["replica"]["OPTIONS"] = {
+        "isolation_level": IsolationLevel.REPEATABLE_READ,  # the figures of one page are of one moment
+        "connect_timeout": 2,
+        "tcp_user_timeout": 5000,  # a machine that is gone without a word
+        "options": "-c default_transaction_read_only=on -c statement_timeout=30000",
+        **DATABASES["replica"].get("OPTIONS", {}),
+    }
+    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
+DATABASE_ROUTERS = ["accounts.replica.Router"]
+# Seconds: from which age of the replica's data a page says so; how long it is left alone after a failure.
+REPLICA_TELL_AFTER = float(os.environ.get("CPE_REPLICA_TELL_AFTER", "60"))
+REPLICA_PAUSE = float(os.environ.get("CPE_REPLICA_PAUSE", "30"))
 
 # --- people --------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -240,12 +266,9 @@ if HTTPS:
     CSRF_COOKIE_NAME = "__Host-csrftoken"
 # How many proxies in front may be believed for the client's address (throttling). 0: the socket's own.
 TRUSTED_PROXIES = int(os.environ.get("CPE_TRUSTED_PROXIES", "0"))
+# Who may ask /health/, /ready/ and /metrics (config/health.py): everybody else finds no such address.
+MONITOR_NETWORKS = os.environ.get("CPE_MONITOR_NETWORKS", "127.0.0.0/8,::1/128").split(",")
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"no_id_numbers": {"()": "accounts.log_filter.NoIdNumbers"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["no_id_numbers"]}},
-    "root": {"handlers": ["console"], "level": os.environ.get("CPE_LOG_LEVEL", "WARNING")},
-    "loggers": {"django": {"handlers": ["console"], "level": "WARNING", "propagate": False}},
-}
+LOGGING = logs.configuration(
+    style=os.environ.get("CPE_LOG_FORMAT", "text"), level=os.environ.get("CPE_LOG_LEVEL", "WARNING")
+)

@@ -22,7 +22,8 @@ def page_not_found(request: HttpRequest, exception=None) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     # Stand-alone: whatever broke may break the context processors too.
-    return HttpResponse(engines["django"].get_template("500.html").render({}), status=500)
+    page = engines["django"].get_template("500.html")
+    return HttpResponse(page.render({"request_id": getattr(request, "request_id", "")}), status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -7,19 +7,40 @@ connection per request. The database must allow workers × threads connections.
 import os
 import signal
 
+from config import logs
 from config.parent import end_with_parent
+from config.tally import REQUESTS
 
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("CPE_THREADS", "4"))
 timeout = 60
 graceful_timeout = 10
+keepalive = 75  # longer than nginx keeps its own side of a connection open
 max_requests = 10_000
 max_requests_jitter = 1_000
 control_socket_disable = True  # it would be opened in $HOME
-loglevel = os.environ.get("CPE_GUNICORN_LOG_LEVEL", "info")
+# Neither query nor referrer: both can hold what people typed.
+access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(D)sus %({x-request-id}o)s'
+logconfig_dict = logs.configuration(
+    style=os.environ.get("CPE_LOG_FORMAT", "text"),
+    level="INFO",
+    loggers={
+        "gunicorn.error": os.environ.get("CPE_GUNICORN_LOG_LEVEL", "info").upper(),
+        "gunicorn.access": "INFO" if os.environ.get("CPE_ACCESS_LOG") == "1" else "WARNING",
+    },
+)
 
 
 def on_starting(server):
     """Stop with the demo, however it ends."""
     end_with_parent(signal.SIGQUIT)
+
+
+def pre_fork(server, worker):
+    """Give the worker a region of the request counters that no living one writes into."""
+    worker.tally_region = REQUESTS.free_region({one.tally_region for one in server.WORKERS.values()})
+
+
+def post_fork(server, worker):
+    REQUESTS.use(worker.tally_region)

@@ -209,7 +209,13 @@ DEFAULT_FROM_EMAIL = os.environ.get("CPE_MAIL_FROM", "noreply@example.org")
 SMS_SENDER = os.environ.get("CPE_SMS_SENDER", "accounts.sms.ConsoleSender")
 # Mail, SMS and messages of the approval engine are jobs of a queue in the database (accounts/queue.py).
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
-PROCRASTINATE_IMPORT_PATHS = ["accounts.queue", "accounts.outbox", "workflow.announce"]
+PROCRASTINATE_IMPORT_PATHS = [
+    "accounts.queue",
+    "accounts.outbox",
+    "workflow.announce",
+    "desk.exports.making",
+    "desk.exports.expiry",
+]
 
 # --- files ---------------------------------------------------------------------------------------
 STATIC_URL = "static/"

@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from desk import views
 
@@ -21,4 +21,5 @@ urlpatterns = [
         name="organization_history",
     ),
     path("search/", views.find, name="search"),
+    path("exports/", include("desk.exports.urls")),
 ]

@@ -115,9 +115,7 @@ class Pair:
     def __enter__(self) -> "Pair":
         primary, replica = self.primary, self.replica
         locale = [f"--locale={embedded.LOCALE}", "--encoding=UTF8", "--text-search-config=simple"]
-        primary.finish(
-            "initdb", "-D", primary.folder, "-U", "postgres", "--auth=trust", *locale, "--no-sync"
-        )
+        primary.finish("initdb", "-D", primary.folder, "-U", "postgres", "--auth=trust", *locale, "--no-sync")
         try:
             primary.start()
             primary.sql("CREATE ROLE cpe LOGIN CREATEDB", database="postgres")

@@ -150,7 +150,11 @@ class Step(models.Model):
 
 
 class Event(models.Model):
-    """办理记录: what happened to an application. Append only; the database refuses changes (migration)."""
+    """办理记录: what happened to an application. Append only; the database refuses changes (migration).
+
+    `number` counts the events of one application from 1. `digest` is a hash over what the event says and over the
+    digest of the one before it (workflow/chain.py). A trigger writes both, whatever the writer sends.
+    """
 
     class Verb(models.TextChoices):
         SUBMIT = "submit", "提交"
@@ -158,22 +162,52 @@ class Event(models.Model):
         REJECT = "reject", "驳回"
         WITHDRAW = "withdraw", "撤回"
 
-    application = models.ForeignKey(Application, models.RESTRICT, related_name="events")
+    # db_index: the constraint below leads with it.
+    application = models.ForeignKey(Application, models.RESTRICT, related_name="events", db_index=False)
     step = models.ForeignKey(Step, models.RESTRICT, null=True, blank=True, related_name="events")
     verb = models.CharField("动作", max_length=10, choices=Verb)
     user = models.ForeignKey(User, models.RESTRICT, related_name="+")
     organization = models.ForeignKey(Organization, models.RESTRICT, null=True, blank=True, related_name="+")
     comment = models.CharField("意见", max_length=500, blank=True)
     at = models.DateTimeField("时间", default=timezone.now)
+    number = models.PositiveSmallIntegerField("序号", db_default=0, editable=False)
+    digest = models.BinaryField("摘要", db_default=b"", editable=False)
 
     objects = EventQuerySet.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = "办理记录"
-        indexes = [models.Index(fields=["application", "at"], name="event_application")]
+        constraints = [
+            # Two writers that lock nothing cannot both follow the same event: the log of an application is one line.
+            models.UniqueConstraint(fields=["application", "number"], name="event_number_once"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_verb_display()} {self.at}"
+
+
+class DaySeal(models.Model):
+    """封存: the log as it stood when a day was over (workflow/chain.py). Append only, like the log itself.
+
+    It holds the events with `after` < id <= `last`, in order of their ids; `after` is `last` of the seal before.
+    `digest` is a hash over all this, over the digest of each of these events and over the seal before.
+    """
+
+    day = models.DateField("日期", unique=True)
+    after = models.BigIntegerField()
+    last = models.BigIntegerField()
+    count = models.PositiveIntegerField("条数")
+    digest = models.BinaryField("摘要")
+    sealed_at = models.DateTimeField("封存时间", default=timezone.now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "封存"
+        constraints = [
+            models.CheckConstraint(name="day_seal_runs_forward", condition=Q(last__gte=F("after"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.count} {self.last} {bytes(self.digest).hex()}"
 
 
 class RemovedDecision(models.Model):

@@ -23,7 +23,7 @@ _MOBILE = re.compile(
 )
 # A digest has eleven digits in a row now and then; it is nobody's number.
 _DIGEST = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{32,}(?![0-9A-Za-z])")
-_QUERY = re.compile(r"\?[^\s'\"]+")
+_QUERY = re.compile(r"(/[^\s?'\"]*)\?[^\s'\"]+")  # of an address
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id"}
 
 
@@ -77,13 +77,14 @@ class NoIdNumbers(logging.Filter):
             message = record.getMessage()
         except Exception:  # arguments that do not fit: what was meant is still worth a line
             message = f"{record.msg} {record.args!r}"
-        if record.name.startswith("gunicorn"):
-            message = _QUERY.sub("?…", message)  # an address in its own sentences may have a query
         record.msg, record.args = without_numbers(message), ()
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
             record.exc_text = without_numbers(record.exc_text)
+        if record.name.startswith("gunicorn"):  # its own sentences quote addresses as they came
+            record.msg = _QUERY.sub(r"\1?…", record.msg)
+            record.exc_text = record.exc_text and _QUERY.sub(r"\1?…", record.exc_text)
         if record.stack_info:
             record.stack_info = without_numbers(record.stack_info)
         for name in vars(record).keys() - _OWN:

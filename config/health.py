@@ -112,7 +112,7 @@ def migrations() -> str:
 
 @cache
 def _needed() -> frozenset[tuple[str, str]]:
-    return frozenset(MigrationLoader(None, ignore_no_initial=True).disk_migrations)
+    return frozenset(MigrationLoader(None).disk_migrations)
 
 
 @_told

@@ -1,55 +1,82 @@
 """The ledger and the sums it feeds: every entry and its effect on the person's year in one transaction.
 
-The only module that writes LedgerEntry or Standing.
+With credits/posting.py, which does the same for a whole batch of platforms' records, the only module that writes
+LedgerEntry or Standing. Whoever comes here holds the practitioner's row lock: what is read below is then true until
+the transaction ends, so the sums are written as numbers, not as additions.
 """
+
+from dataclasses import dataclass, field
+from decimal import Decimal
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
-from django.db.models import F, Subquery
+from django.db.models import Subquery, Value
+from django.utils import timezone
+from psycopg.types.json import Jsonb
 
-from credits.models import Declaration, LedgerEntry, Source, Standing, Subject, Verb
+from credits.hours_field import ZERO, added, as_hours, as_text
+from credits.models import Declaration, LedgerEntry, ReliefRequest, Source, Standing, Verb
+from credits.required import is_met, packs_at, rules_among
+from credits.rules.shapes import Pack
 from orgs.actor import Actor, hold_right
-from orgs.models import Duty
+from orgs.models import Duty, Practitioner
 from workflow import engine
 from workflow.flow import Refused
 from workflow.models import StepState
 
-_COLUMN = {Subject.PUBLIC: "public_hours", Subject.PROFESSIONAL: "professional_hours"}
+
+@dataclass(frozen=True)
+class Year:
+    """One person's year as the ledger has it, with the rules that hold for it."""
+
+    rules: Pack
+    hours: dict[str, Decimal] = field(default_factory=dict)
+    imported: dict[str, Decimal] = field(default_factory=dict)
+    relief: list[dict] = field(default_factory=list)
+
+
+def year_of(practitioner: Practitioner, year: int) -> Year:
+    """Read both in one query: an approval has a budget of ten."""
+    standing = Standing.objects.filter(practitioner=Value(practitioner.pk), year=year)
+    found = list(
+        packs_at(practitioner.path).annotate(
+            **{name: Subquery(standing.values(name)[:1]) for name in ("hours", "imported", "relief")}
+        )
+    )
+    rules = rules_among(found, practitioner.path, practitioner.title_series_id, year)
+    row = found[0] if found else standing.first()
+    if row is None:
+        return Year(rules)
+    return Year(rules, as_hours(row.hours), as_hours(row.imported), row.relief or [])
 
 
 def grant(declaration: Declaration) -> None:
     """Enter the hours of an approved declaration. Called by the flow, inside the transaction of the last signature."""
-    last = declaration.application.steps.filter(state=StepState.APPROVED).order_by("-decided_at", "-pk")
     _enter(
         LedgerEntry(
-            practitioner_id=declaration.practitioner_id,
+            practitioner=declaration.application.practitioner,
             year=declaration.year,
             subject=declaration.subject,
-            hours=declaration.hours,
+            hours=declaration.recognised,
             verb=Verb.GRANTED,
             source=Source.DECLARATION,
             declaration=declaration,
-            # Read by the statement that enters them: an approval has a budget of ten queries.
-            step_id=Subquery(last.values("pk")[:1]),
-            decided_by_id=Subquery(last.values("decided_by")[:1]),
-            organization_id=Subquery(last.values("approver")[:1]),
         )
     )
 
 
 @transaction.atomic
-def revoke(declaration: Declaration, *, by: Actor, reason: str) -> LedgerEntry:
+def revoke(declaration: Declaration, *, by: Actor, reason: str) -> None:
     """Take granted hours back with a reason (decision 11): an entry with the opposite sign, never a change.
 
     For admins of an organisation that signed the declaration and with the duty for hours; PermissionDenied
     otherwise. Refused without a reason, in one's own matter, and when nothing is there to take back.
     """
     hold_right(by)
-    engine.lock(declaration.practitioner)
-    signed = declaration.application.steps.filter(state=StepState.APPROVED, approver=by.organization)
-    if not by.can(Duty.HOURS) or not signed.exists():
+    practitioner = engine.lock(declaration.practitioner)
+    if not may_revoke(declaration, by):
         raise PermissionDenied
-    if by.user.pk == declaration.practitioner.user_id:
+    if by.user.pk == practitioner.user_id:
         raise Refused("这是您本人的学时，请由其他管理员撤销。")
     if not reason.strip():
         raise Refused("请填写撤销理由。")
@@ -59,9 +86,9 @@ def revoke(declaration: Declaration, *, by: Actor, reason: str) -> LedgerEntry:
     if Verb.REVERSED in entries:
         raise Refused("这件申报的学时已经撤销过了。")
     granted = entries[Verb.GRANTED]
-    return _enter(
+    _enter(
         LedgerEntry(
-            practitioner_id=granted.practitioner_id,
+            practitioner=practitioner,
             year=granted.year,
             subject=granted.subject,
             hours=-granted.hours,
@@ -76,25 +103,85 @@ def revoke(declaration: Declaration, *, by: Actor, reason: str) -> LedgerEntry:
     )
 
 
-def _enter(entry: LedgerEntry) -> LedgerEntry:
-    entry.save(force_insert=True)
-    column = _COLUMN[Subject(entry.subject)]
-    if entry.hours > 0:
-        more = {one: entry.hours if one == column else 0 for one in _COLUMN.values()}
-        with connection.cursor() as cursor:
-            cursor.execute(_ADD, {"practitioner": entry.practitioner_id, "year": entry.year, **more})
-    else:
-        # Not by the same statement: a row proposed for insertion must itself not be negative.
-        Standing.objects.filter(practitioner=entry.practitioner_id, year=entry.year).update(
-            **{column: F(column) + entry.hours}
+def may_revoke(declaration: Declaration, by: Actor) -> bool:
+    """Whether this admin answers for the declaration: the duty for hours, at an organisation that signed it."""
+    signed = declaration.application.steps.filter(state=StepState.APPROVED, approver=by.organization)
+    return by.can(Duty.HOURS) and signed.exists()
+
+
+def relieve(request: ReliefRequest) -> None:
+    """Copy an approved reduction into the person's year. Called by its flow, in the last signature's transaction."""
+    practitioner = request.application.practitioner
+    now = year_of(practitioner, request.year)
+    relief = [*now.relief, {"code": request.code, "name": request.name, "months": request.months}]
+    Standing.objects.bulk_create(
+        [
+            Standing(
+                practitioner=practitioner,
+                year=request.year,
+                hours=now.hours,
+                imported=now.imported,
+                total=sum(now.hours.values(), ZERO),
+                complete=_is_complete(now, now.hours, now.imported, relief, practitioner),
+                relief=relief,
+            )
+        ],
+        update_conflicts=True,
+        unique_fields=["practitioner", "year"],
+        update_fields=["relief", "complete"],
+    )
+
+
+def _is_complete(now: Year, hours: dict, imported: dict, relief: list, practitioner: Practitioner) -> bool:
+    return is_met(now.rules, hours, imported, relief, practitioner.title_level)
+
+
+def _enter(entry: LedgerEntry) -> None:
+    person = entry.practitioner
+    now = year_of(person, entry.year)
+    more = {entry.subject: entry.hours}
+    hours = added(now.hours, more)
+    imported = added(now.imported, more) if entry.source == Source.IMPORT else now.imported
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ENTER,
+            {
+                "practitioner": person.pk,
+                "year": entry.year,
+                "subject": entry.subject,
+                "entered": entry.hours,
+                "verb": entry.verb,
+                "source": entry.source,
+                "declaration": entry.declaration_id,
+                "record": entry.record_id,
+                "step": entry.step_id,
+                "decided_by": entry.decided_by_id,
+                "organization": entry.organization_id,
+                "reason": entry.reason,
+                "at": timezone.now(),
+                "hours": Jsonb(as_text(hours)),
+                "imported": Jsonb(as_text(imported)),
+                "total": sum(hours.values(), ZERO),
+                "complete": _is_complete(now, hours, imported, now.relief, person),
+            },
         )
-    return entry
 
 
-_ADD = """
-INSERT INTO credits_standing (practitioner_id, year, public_hours, professional_hours)
-VALUES (%(practitioner)s, %(year)s, %(public_hours)s, %(professional_hours)s)
+# One statement: entry and sum are never apart. A grant is signed by the last signature of its declaration.
+_ENTER = """
+WITH signature AS (
+    SELECT id, decided_by_id, approver_id FROM workflow_step
+     WHERE application_id = %(declaration)s AND state = 'approved' ORDER BY decided_at DESC, id DESC LIMIT 1
+), entry AS (
+    INSERT INTO credits_ledgerentry (practitioner_id, year, subject, hours, verb, source, declaration_id, record_id,
+                                     step_id, decided_by_id, organization_id, reason, at)
+    VALUES (%(practitioner)s, %(year)s, %(subject)s, %(entered)s, %(verb)s, %(source)s, %(declaration)s, %(record)s,
+            coalesce(%(step)s, (SELECT id FROM signature)),
+            coalesce(%(decided_by)s, (SELECT decided_by_id FROM signature)),
+            coalesce(%(organization)s, (SELECT approver_id FROM signature)), %(reason)s, %(at)s)
+)
+INSERT INTO credits_standing (practitioner_id, year, hours, imported, total, complete, relief)
+VALUES (%(practitioner)s, %(year)s, %(hours)s, %(imported)s, %(total)s, %(complete)s, '[]')
 ON CONFLICT (practitioner_id, year) DO UPDATE
-   SET public_hours = credits_standing.public_hours + EXCLUDED.public_hours,
-       professional_hours = credits_standing.professional_hours + EXCLUDED.professional_hours
+   SET hours = EXCLUDED.hours, imported = EXCLUDED.imported, total = EXCLUDED.total, complete = EXCLUDED.complete
 """

@@ -1,6 +1,7 @@
 """Who may see which hours."""
 
 from django.db import models
+from django.db.models import Q
 
 
 class _OfPractitioner(models.QuerySet):
@@ -24,3 +25,61 @@ class LedgerEntryQuerySet(_OfPractitioner):
 
 class StandingQuerySet(_OfPractitioner):
     pass
+
+
+class ReliefRequestQuerySet(_OfPractitioner):
+    pass
+
+
+class CertificateQuerySet(_OfPractitioner):
+    pass
+
+
+class UnitDeclarationQuerySet(models.QuerySet):
+    def visible_to(self, actor):
+        """Those of the admin's own organisation and of everybody below."""
+        if actor.organization:
+            return self.filter(organization__path__startswith=actor.organization.path)
+        return self.none()
+
+
+class _OfBureau(models.QuerySet):
+    def above(self, path: str):
+        """What holds at a place in the tree: the whole province's, and those of the bureaus above it."""
+        ids = [int(part) for part in path.strip("/").split("/") if part]
+        return self.filter(Q(bureau__isnull=True) | Q(bureau__in=ids))
+
+    def visible_to(self, actor):
+        """For admins what holds where they are, and what bureaus below them made."""
+        if actor.organization is None:
+            return self.none()
+        path = actor.organization.path
+        return (self.above(path) | self.filter(bureau__path__startswith=path)).distinct()
+
+    def editable_by(self, actor):
+        """Their own bureau's; the platform's staff, the whole province's as well."""
+        if actor.is_operator:
+            return self.all()
+        return self.filter(bureau=actor.organization) if actor.organization else self.none()
+
+
+class RulePackQuerySet(_OfBureau):
+    def published(self):
+        return self.filter(state="published")
+
+
+class WindowQuerySet(_OfBureau):
+    pass
+
+
+class ProviderQuerySet(_OfBureau):
+    def listed(self):
+        return self.filter(is_listed=True)
+
+
+class IntakeBatchQuerySet(models.QuerySet):
+    def visible_to(self, actor):
+        """Those that the admin's own organisation or one below uploaded."""
+        if actor.organization:
+            return self.filter(organization__path__startswith=actor.organization.path)
+        return self.none()

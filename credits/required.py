@@ -1,63 +1,87 @@
-"""Which yearly requirement holds for a person (F-95, F-96): dated data of the nearest bureau that has any."""
+"""Which rules hold for a person (F-95, F-96): the published packs above them, the nearest bureau first."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from decimal import Decimal
+from functools import lru_cache
 
-from django.db.models import Q
+from django.db.models import QuerySet
 
-from credits.models import Requirement, Subject
+from credits.hours_field import subtracted
+from credits.models import RulePack, Source
+from credits.rules.inheritance import merged
+from credits.rules.pack import read
+from credits.rules.required import Line, measure
+from credits.rules.shapes import Pack
 from orgs.models import Practitioner
+from workflow.wording import hours as shown
 
 
-@dataclass(frozen=True)
-class Required:
-    """What one year asks for: `total` hours in all and at least so many of each subject."""
+def rules_of(practitioner: Practitioner, years: Iterable[int]) -> dict[int, Pack]:
+    """The rules of each year for this person, from their place in the tree and their title series. One query.
 
-    total: Decimal = Decimal(0)
-    by_subject: dict = field(default_factory=dict)
-    basis: str = ""
-
-    def of(self, subject: str) -> Decimal:
-        return self.by_subject.get(subject, Decimal(0))
-
-    @property
-    def named(self) -> list[tuple[str, Decimal]]:
-        """The minimum of each subject under its name."""
-        return [(Subject(subject).label, hours) for subject, hours in self.by_subject.items()]
-
-
-def required_of(practitioner: Practitioner, years: Iterable[int]) -> dict[int, Required]:
-    """The requirement of each year for this person, from their employer's place in the tree. One query.
-
-    A year before the first dated rule asks for nothing.
+    A year before the first dated pack asks for nothing and knows no activity.
     """
-    above = _above(practitioner.path)
-    rows = list(Requirement.objects.filter(Q(bureau__isnull=True) | Q(bureau__in=above)))
-    return {year: _required(rows, above, year) for year in years}
+    found = list(packs_at(practitioner.path))
+    return {year: rules_among(found, practitioner.path, practitioner.title_series_id, year) for year in years}
 
 
-def required_at(path: str, rows: list[Requirement], year: int) -> Required:
-    """The same for a place in the tree, out of requirements that the caller has loaded: no query."""
-    above = _above(path)
-    return _required([row for row in rows if row.bureau_id is None or row.bureau_id in above], above, year)
+def packs_at(path: str) -> QuerySet:
+    """The published packs that may hold at a place in the tree; what `rules_among` chooses from."""
+    return RulePack.objects.published().above(path)
 
 
-def _above(path: str) -> list[int]:
-    return [int(part) for part in path.strip("/").split("/") if part]
+def rules_among(found: Iterable[RulePack], path: str, series: str | None, year: int) -> Pack:
+    """The rules of one year for people of this title series at this place, out of packs already loaded: no query."""
+    above = [int(part) for part in path.strip("/").split("/") if part]
+    holding = [
+        (pack, parsed(pack.text)) for pack in found if pack.bureau_id is None or pack.bureau_id in above
+    ]
+    # Of two packs of one bureau, the one for a title series (accounting, health) goes before the general one.
+    nearest_first = sorted(
+        (pair for pair in holding if not pair[1].series or series in pair[1].series),
+        key=lambda pair: (_depth(pair[0], above), bool(pair[1].series), pair[0].pk or 0),
+        reverse=True,
+    )
+    return merged([rules for _, rules in nearest_first], year)
 
 
-def _required(rows: list[Requirement], above: list[int], year: int) -> Required:
-    begun = [row for row in rows if row.year_from <= year]
-    if not begun:
-        return Required()
-    # Nearest bureau first, the whole province last; of one bureau the latest rules.
-    nearest = max(begun, key=lambda row: (_depth(row, above), row.year_from))
-    valid = [row for row in begun if (row.bureau_id, row.year_from) == (nearest.bureau_id, nearest.year_from)]
-    subjects = {row.subject: row.hours for row in valid if row.subject}
-    total = next((row.hours for row in valid if not row.subject), sum(subjects.values(), Decimal(0)))
-    return Required(total, {one: subjects[one] for one in Subject if one in subjects}, nearest.basis)
+def lines_of(rules: Pack, hours: dict, imported: dict, relief: list[dict], level: str = "") -> list[Line]:
+    """A year measured against its rules: one line for each minimum (credits.rules.required.Line).
+
+    `hours` and `imported` by subject; `relief` as Standing holds it; `level` the person's title level.
+    """
+    by_source = {Source.IMPORT: imported, Source.DECLARATION: subtracted(hours, imported)}
+    return measure(rules, hours, by_source, reliefs_in(rules, relief), level)
 
 
-def _depth(row: Requirement, above: list[int]) -> int:
-    return above.index(row.bureau_id) if row.bureau_id else -1
+def asked_in_words(rules: Pack) -> str:
+    """What a year asks for: 累计不少于 90 学时，其中公需科目不少于 30 学时，专业科目不少于 60 学时."""
+    over_all = [one for one in rules.minimums if not one.subjects and not one.levels and not one.source]
+    each = [one for one in rules.minimums if one not in over_all and not one.levels]
+    parts = [f"累计不少于 {shown(one.hours)} 学时" for one in over_all]
+    named = [
+        f"{'、'.join(rules.subjects[code] for code in one.subjects) or '学习平台'}不少于 {shown(one.hours)} 学时"
+        for one in each
+    ]
+    if named:
+        parts.append(("其中" if parts else "") + "，".join(named))
+    return "，".join(parts)
+
+
+def is_met(rules: Pack, hours: dict, imported: dict, relief: list[dict], level: str = "") -> bool:
+    """Whether the year is complete. Where nothing is required nobody is complete: there was nothing to meet."""
+    return bool(rules.minimums) and all(line.done for line in lines_of(rules, hours, imported, relief, level))
+
+
+def reliefs_in(rules: Pack, relief: list[dict]) -> list[tuple]:
+    """The approved reductions with their rule; one whose rule is gone counts no more."""
+    return [(rules.reliefs[one["code"]], one["months"]) for one in relief if one["code"] in rules.reliefs]
+
+
+@lru_cache(maxsize=512)
+def parsed(text: str) -> Pack:
+    """The pack that a text says. A published text never changes, so each process reads it once."""
+    return read(text)
+
+
+def _depth(pack: RulePack, above: list[int]) -> int:
+    return above.index(pack.bureau_id) if pack.bureau_id else -1

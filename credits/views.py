@@ -9,9 +9,9 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.kept import forget, form_data, keep, kept
 from credits.flows import HoursDeclaration
-from credits.forms import DeclareForm, MineFilter, filled_from
+from credits.forms.declaring import DeclareForm, MineFilter, filled_from
 from credits.models import Declaration, LedgerEntry
-from credits.required import required_of
+from credits.required import asked_in_words, rules_of
 from credits.shown import entry_rows, facts
 from credits.standing import standing_of, standings_of
 from credits.years import current_year, declarable_years
@@ -39,13 +39,15 @@ def declare(request: HttpRequest) -> HttpResponse:
         keep(request, DRAFT, form.data)
         return redirect("credits:check")
     year = current_year()
+    rules = rules_of(request.actor.practitioner, [year])[year]
     return render(
         request,
         "credits/declare.html",
         {
             "form": form,
             "route": _route(request),
-            "required": required_of(request.actor.practitioner, [year])[year],
+            "rules": rules,
+            "asked": asked_in_words(rules),
             "year": year,
             "restored": data is None and "again" not in request.GET and bool(form.initial.get("title")),
         },
@@ -173,8 +175,14 @@ def years(request: HttpRequest) -> HttpResponse:
     asked = request.GET.get("year", "")
     year = int(asked) if asked.isdecimal() and len(asked) == 4 and int(asked) in all_years else current_year()
     entries = LedgerEntry.objects.visible_to(request.actor).filter(year=year)
+    subjects = {code: label for one in all_years.values() for code, label in one.subjects.items()}
     return render(
         request,
         "credits/years.html",
-        {"years": all_years.values(), "standing": all_years[year], "entries": entry_rows(entries)},
+        {
+            "subjects": subjects.values(),
+            "years": [(one, one.hours_of(subjects)) for one in all_years.values()],
+            "standing": all_years[year],
+            "entries": entry_rows(entries),
+        },
     )

@@ -7,16 +7,15 @@ path's prefix.
 from datetime import date, timedelta
 
 from django.conf import settings
-from django.db.models import Count, Exists, F, IntegerField, Min, Q, Value
-from django.db.models.expressions import Func
-from django.db.models.functions import Cast
+from django.db import models
+from django.db.models import Exists, F, Min, Q
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Authenticator
-from credits.models import Subject
-from credits.required import required_of
+from credits.required import asked_in_words, packs_at, rules_among
 from credits.standing import standing_of
+from credits.tallies import Count
 from credits.years import current_year, today
 from desk import met
 from orgs.actor import Actor
@@ -24,7 +23,7 @@ from orgs.models import Duty, Kind, OrgAdmin, Organization, Practitioner, SuperS
 from workflow import inbox
 from workflow.flow import flow_of
 from workflow.models import Application, State, Step, StepState
-from workflow.wording import NOTHING, days_waited, hours, masked_name, percent, shown_date
+from workflow.wording import NOTHING, days_waited, masked_name, percent, shown_date
 
 FIRST_ROWS = 10  # of the inbox on the home page
 TROUBLED = 5  # units shown as 无人审核的单位
@@ -37,13 +36,8 @@ RECENT_DAYS = 90  # how long a rejected matter stays under 请处理
 def of_nobody() -> dict:
     """The public first page: this year's rule in one line."""
     year = current_year()
-    required = required_of(Organization(), [year])[year]  # nobody's place: what holds everywhere
-    parts = [f"{one.label}不少于 {hours(required.of(one))} 学时" for one in Subject if required.of(one)]
-    rule = f"{year} 年度每人不少于 {hours(required.total)} 学时" if required.total else ""
-    return {
-        "rule": "，其中".join(filter(None, [rule, "、".join(parts)])) + "。" if rule else "",
-        "basis": required.basis,
-    }
+    rules = rules_among(packs_at("/"), "/", None, year)  # nobody's place: what holds everywhere
+    return {"rule": f"{year} 年度{asked_in_words(rules)}。" if rules.minimums else "", "basis": rules.basis}
 
 
 # --- everybody -------------------------------------------------------------------------------------
@@ -142,21 +136,22 @@ def of_organization(actor: Actor) -> dict:
     rows = list(inbox.awaiting_rows(actor).order_by(*inbox.ORDER)[: inbox.MOST + 1])
     waiting, rows = len(rows), rows[:FIRST_ROWS]
     year = current_year()
-    people, asked, complete = met.people_asked_and_met(unit, year)
+    count = met.of([unit], year)[unit.pk]
+    people, complete = count.people, count.complete
     may_look_up = actor.can(Duty.PEOPLE)
     people_url = reverse("desk:people") if may_look_up else ""
     tiles = [
         {"figure": inbox.shown_count(waiting), "label": "待办审核", "url": reverse("workflow:inbox")},
         {"figure": f"{people:,}", "label": "在册人员", "url": people_url},
     ]
-    if asked:
+    if people and met.is_asked(unit, year):
         share = {
-            "figure": percent(complete / asked),
+            "figure": percent(complete / people),
             "label": f"{year} 年度已达标（{complete:,} 人）",
             "url": "",
         }
         left = {
-            "figure": f"{asked - complete:,}",
+            "figure": f"{people - complete:,}",
             "label": "未达标",
             "url": f"{people_url}?unmet=1" if people_url else "",
         }
@@ -185,7 +180,7 @@ def beginnings(actor: Actor) -> list[dict]:
     if not actor.is_super:
         return []
     there = Organization.objects.annotate(
-        count=Count("admins", filter=Q(admins__account__status="active")),
+        count=models.Count("admins", filter=Q(admins__account__status="active")),
         second_factor=Exists(Authenticator.objects.filter(user=actor.user)),
         decided=Exists(Step.objects.filter(approver=unit, decided_at__isnull=False)),
     )
@@ -236,7 +231,7 @@ def _subordinates(unit: Organization) -> list[dict]:
     waits = (
         Step.objects.filter(state=StepState.OPEN, approver__superior=unit)
         .values("approver_id", name=F("approver__name"), phone=F("approver__phone"))
-        .annotate(count=Count("pk"), oldest=Min("opened_at"))
+        .annotate(count=models.Count("pk"), oldest=Min("opened_at"))
         .order_by("oldest")[:FIRST_ROWS]
     )
     return [
@@ -262,8 +257,8 @@ def of_bureau(actor: Actor) -> dict:
     late = _late(bureau)
     own_late = next((one["count"] for one in late if one["approver_id"] == bureau.pk), 0)
     troubled = _troubled(bureau, late)
-    children = _children(bureau, late, year)
-    people, asked, complete = (sum(one[key] for one in children) for key in ("people", "asked", "met"))
+    asked = met.is_asked(bureau, year)
+    children, count = _children(bureau, late, year, asked)
     may_look_up = actor.can(Duty.PEOPLE)
     rows = (
         list(inbox.awaiting_rows(actor).order_by(*inbox.ORDER)[:FIRST_ROWS]) if any(waiting.values()) else []
@@ -278,12 +273,12 @@ def of_bureau(actor: Actor) -> dict:
         for duty, count in ((duty, waiting.get(duty)) for duty in labels)
         if count is not None
     ]
-    if asked:
+    if asked and count.people:
         url = reverse("desk:people") if may_look_up else ""
         tiles.append(
             {
-                "figure": percent(complete / asked),
-                "label": f"{year} 年度达标率（在册 {people:,} 人）",
+                "figure": percent(count.complete / count.people),
+                "label": f"{year} 年度达标率（在册 {count.people:,} 人）",
                 "url": url,
             }
         )
@@ -329,7 +324,7 @@ def _late(bureau: Organization) -> list[dict]:
     return list(
         Step.objects.filter(state=StepState.OPEN, opened_at__lt=limit, approver__path__startswith=bureau.path)
         .values("approver_id", path=F("approver__path"), name=F("approver__name"), phone=F("approver__phone"))
-        .annotate(count=Count("pk"), oldest=Min("opened_at"))
+        .annotate(count=models.Count("pk"), oldest=Min("opened_at"))
         .order_by("oldest")
     )
 
@@ -361,41 +356,38 @@ def _troubled(bureau: Organization, late: list[dict]) -> list[dict]:
     ]
 
 
-def _children(bureau: Organization, late: list[dict], year: int) -> list[dict]:
-    """Bureaus and authorities right below with their subtree's numbers, then all other units in one line."""
-    children = Organization.objects.active().filter(superior=bureau, kind__in=[Kind.BUREAU, Kind.AUTHORITY])
+def _children(bureau: Organization, late: list[dict], year: int, asked: bool) -> tuple[list[dict], Count]:
+    """Bureaus and authorities right below with their subtree's numbers, then all other units in one line.
+
+    And the count of the bureau itself.
+    """
+    found = Organization.objects.active().filter(superior=bureau, kind__in=[Kind.BUREAU, Kind.AUTHORITY])
+    children = sorted(found, key=lambda one: (one.kind != Kind.BUREAU, one.division_id or "", one.pk))
+    counts = met.of([bureau, *children], year)
+    whole = counts.pop(bureau.pk)
     rows = {
         child.pk: {
             "name": child.name,
             "url": reverse("desk:organization", args=[child.pk]),
-            "people": 0,
-            "asked": 0,
-            "met": 0,
+            "people": counts[child.pk].people,
+            "met": counts[child.pk].complete,
             "late": 0,
         }
-        for child in sorted(
-            children, key=lambda one: (one.kind != Kind.BUREAU, one.division_id or "", one.pk)
-        )
+        for child in children
     }
-    tree = reverse("desk:tree")
-    rest = {"name": "直接管理的用人单位", "url": tree, "people": 0, "asked": 0, "met": 0, "late": 0}
-    for child, people, asked, complete in met.by(bureau, year, child=_child(bureau)):
-        row = rows.get(child, rest)
-        row["people"] += people
-        row["asked"] += asked
-        row["met"] += complete
+    rest = {
+        "name": "直接管理的用人单位",
+        "url": reverse("desk:tree"),
+        "people": whole.people - sum(one.people for one in counts.values()),
+        "met": whole.complete - sum(one.complete for one in counts.values()),
+        "late": 0,
+    }
     depth = len(bureau.ancestor_ids) + 1
     for one in late:
         ids = [int(part) for part in one["path"].strip("/").split("/")]
         if len(ids) > depth:
             rows.get(ids[depth], rest)["late"] += one["count"]
-    found = [*rows.values(), *([rest] if rest["people"] or rest["late"] else [])]
-    for row in found:
-        row["rate"] = percent(row["met"] / row["asked"]) if row["asked"] else NOTHING
-    return found
-
-
-def _child(bureau: Organization) -> Cast:
-    """Which child of the bureau a row's path goes through."""
-    part = Func(F("path"), Value("/"), Value(len(bureau.ancestor_ids) + 3), function="split_part")
-    return Cast(Func(part, Value(""), function="nullif"), IntegerField())
+    shown = [*rows.values(), *([rest] if rest["people"] or rest["late"] else [])]
+    for row in shown:
+        row["rate"] = percent(row["met"] / row["people"]) if asked and row["people"] else NOTHING
+    return shown, whole

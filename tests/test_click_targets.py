@@ -13,8 +13,6 @@ from django.core.management import call_command
 from django.test import Client
 
 from accounts.models import AccountStatus, OneUseSecret, Role
-from credits.models import Standing
-from credits.years import current_year
 from orgs import granting, succession
 from orgs.models import AdminRole, Duty, SuperSwap
 from registration.models import IdentityCorrection
@@ -75,9 +73,7 @@ def scene(town, settings, django_capture_on_commit_callbacks):
 
 @journey("J1", 0)
 def see_my_annual_hours(scene):
-    Standing.objects.create(
-        practitioner=scene.person, year=current_year(), public_hours=30, professional_hours=38
-    )
+    scene.town.stands(scene.person, public=30, professional=38)
     visitor = scene.at_home(scene.person)
     assert "还差 22 学时" in visitor.text
     return visitor

@@ -9,7 +9,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import OneUseSecret
-from credits.models import Standing
 from credits.years import current_year
 from orgs.models import Status
 from orgs.tree import settle
@@ -89,7 +88,7 @@ def test_the_next_page_keeps_what_was_asked(town):
 def test_only_who_has_not_met_the_year(town):
     unit = town.employer()
     done, late = town.practitioner(at=unit), town.practitioner(at=unit)
-    Standing.objects.create(practitioner=done, year=current_year(), public_hours=30, professional_hours=60)
+    town.stands(done, public=30, professional=60)
     assert rows(words(town.login(unit).get("/people/?unmet=1"))) == [late.pk]
 
 

@@ -6,11 +6,16 @@ pages. All ID numbers are synthetic: sequence 000 is not assigned in practice.
 
 import datetime
 import itertools
+from decimal import Decimal
 
 from django.test import Client
 
 from accounts.id_number import IdNumber, check_character
 from accounts.models import AccountStatus, Role, RoleAccount, User
+from credits import packs
+from credits.models import RulePack, Standing
+from credits.required import is_met, rules_of
+from credits.years import current_year
 from orgs.actor import Actor, actor_of
 from orgs.models import Kind, OrgAdmin, Organization, Practitioner, Status
 from orgs.tree import plant, platform
@@ -107,6 +112,32 @@ class Town:
     def operator(self) -> RoleAccount:
         """One of the platform's staff (平台后台人员)."""
         return self.admin(self.platform, is_super=not self.platform.admins.filter(is_super=True).exists())
+
+    # --- hours -----------------------------------------------------------------------------------
+    def stands(self, person: Practitioner, public=0, professional=0, year: int | None = None) -> Standing:
+        """A year written straight into the database, complete or not by the rules in force; no ledger behind it."""
+        hours = {"public": Decimal(public), "professional": Decimal(professional)}
+        year = year or current_year()
+        standing = Standing(
+            practitioner=person, year=year, hours=hours, total=sum(hours.values()), complete=False
+        )
+        standing.complete = is_met(rules_of(person, [year])[year], hours, {}, [], person.title_level)
+        standing.save()
+        return standing
+
+    def rules(self, bureau: Organization | None = None, code: str = "", **minimums) -> RulePack:
+        """Publish rules of a bureau (none: the whole province) that ask for so many hours; `total` is over all."""
+        first = minimums.pop("year_from", 2021)
+        lines = [
+            f'code = "{code or f"test-{next(self._numbers)}"}"',
+            'name = "测试规则"',
+            'basis = "测试文号"',
+        ]
+        lines += ['origin = "测试"', 'mark = "unverified"', f"year_from = {first}", "[subjects]", 'public = "公需科目"', 'professional = "专业科目"']
+        for subject, hours in minimums.items():
+            lines += ["[[minimum]]", f"hours = {hours}"]
+            lines += [f'subjects = ["{subject}"]'] if subject != "total" else []
+        return packs.publish(packs.draft("\n".join(lines), bureau=bureau))
 
     # --- who acts --------------------------------------------------------------------------------
     def super_admin(self, of: Organization) -> RoleAccount:

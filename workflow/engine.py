@@ -80,9 +80,12 @@ def submit(kind: str, payload: Payload, *, by: Actor, again_of: Application | No
     return application
 
 
-def approve(step_id: int, *, by: Actor, comment: str = "") -> Application:
-    """Sign one step. After the last one the kind's effect happens in the same transaction."""
-    return _decide(step_id, StepState.APPROVED, by, comment)
+def approve(step_id: int, *, by: Actor, comment: str = "", **finding) -> Application:
+    """Sign one step. After the last one the kind's effect happens in the same transaction.
+
+    `finding` is what the kind lets a reviewer find beside the signature (hours recognised); its flow judges it.
+    """
+    return _decide(step_id, StepState.APPROVED, by, comment, finding)
 
 
 def reject(step_id: int, *, by: Actor, comment: str) -> Application:
@@ -142,7 +145,7 @@ _WITH = {
 
 @_tried_again
 @transaction.atomic
-def _decide(step_id: int, verdict: str, by: Actor, comment: str) -> Application:
+def _decide(step_id: int, verdict: str, by: Actor, comment: str, finding: dict | None = None) -> Application:
     application = _locked(Application).get(steps=step_id)
     hold_right(by)
     flow = flow_of(application)
@@ -154,11 +157,12 @@ def _decide(step_id: int, verdict: str, by: Actor, comment: str) -> Application:
         raise Refused("这是您本人的申请，请由其他管理员审核。")
     if step.state != StepState.OPEN:
         raise AlreadyDecided(_who_was_first(application, step))
+    flow.check_decision(application, step)
     _sign(step, verdict, by, comment)
     if verdict == StepState.REJECTED:
         _close(application, flow, State.REJECTED, by)
     else:
-        flow.signed(application, step)
+        flow.signed(application, step, **(finding or {}))
         _advance(application, flow, steps, by)
     return application
 
@@ -187,11 +191,12 @@ def _lay_route(application: Application, flow: Flow, stops: list[Stop], by: Acto
         for stop, approver in zip(stops, answerers(stops, flow.duty, application.person), strict=True)
     ]
     for step, stop in zip(steps, stops, strict=True):
-        if stop.granted and by.user != application.person:
+        giver = stop.granted_by or by.user
+        if stop.granted and giver != application.person:
             step.approver, step.on_behalf_of = stop.approver, None
             step.state, step.decided_by, step.decided_at, step.opened_at = (
                 StepState.APPROVED,
-                by.user,
+                giver,
                 now,
                 now,
             )

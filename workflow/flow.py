@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from accounts.models import User
 from accounts.refused import Refused
 from orgs.actor import Actor
 from orgs.models import Organization, Practitioner
@@ -17,12 +18,17 @@ class AlreadyDecided(Refused):
 
 @dataclass(frozen=True)
 class Stop:
-    """One sign-off on the route. Equal `order` means in parallel; `granted` means given by submitting."""
+    """One sign-off on the route. Equal `order` means in parallel.
+
+    `granted` means given by submitting; or earlier, by `granted_by`, where a unit filed for its people and the person
+    confirms it now.
+    """
 
     order: int
     title: str
     approver: Organization
     granted: bool = False
+    granted_by: User | None = None
 
 
 class Flow:
@@ -36,6 +42,7 @@ class Flow:
     alone     excludes, both ways, everything else pending about the subject (F-54, decision 2)
     confidential  seen by the person concerned and by who signs alone, not by the admins above
     template  shows the payload on the detail page
+    approve_form  asks for a finding beside the remark (a subclass of workflow.forms.ApproveForm); None: the remark alone
     """
 
     kind: str
@@ -46,6 +53,7 @@ class Flow:
     alone = False
     confidential = False
     template: str
+    approve_form = None
 
     def subject(self, payload) -> Organization | Practitioner:
         raise NotImplementedError
@@ -69,8 +77,14 @@ class Flow:
         """By when a step that was opened then is promised to be decided; "" without a promise."""
         return ""
 
+    def check_decision(self, application: Application, step: Step) -> None:
+        """Raise Refused("…") when no step may be decided now (a closed window). The application is locked."""
+
     def signed(self, application: Application, step: Step) -> None:
-        """After each approval of a step, before the next one opens, in the same transaction."""
+        """After each approval of a step, before the next one opens, in the same transaction.
+
+        A kind with an `approve_form` takes its findings as keywords.
+        """
 
     def lock_first(self) -> None:
         """Take what the effect must lock before its subject (the tree, for kinds that write paths)."""
@@ -113,4 +127,4 @@ def kinds_alone() -> list[str]:
 
 def payload_of(application: Application) -> Payload:
     """The typed row beside the application."""
-    return flow_of(application).payload.objects.get(pk=application.pk)
+    return getattr(application, flow_of(application).payload._meta.model_name)

@@ -28,6 +28,10 @@ class ApproveForm(forms.Form):
     )
     error_title = "这次没有通过成功"
 
+    def __init__(self, *args, payload=None, **kwargs):
+        """`payload` is what is being decided; a kind's own form (Flow.approve_form) asks about it."""
+        super().__init__(*args, **kwargs)
+
 
 class RejectForm(forms.Form):
     """A rejection needs a reason: one of the usual sentences, own words, or both (F-53, F-103)."""

@@ -128,7 +128,7 @@ def _detail(request, application_id, *, approve_form=None, reject_form=None, sta
         "refused": next((line for line in slip.lines if line.state == "back" and line.comment), None),
         "attachments": [_shown(one) for one in application.attachments.order_by("pk")],
         "step": step,
-        "approve_form": approve_form or ApproveForm(auto_id="approve_%s"),
+        "approve_form": approve_form or _approve_form(flow, payload),
         "reject_form": reject_form or RejectForm(auto_id="reject_%s", duty=flow.duty),
         "may_remind": reminders.is_due(slip) and reminders.may_remind(application, actor),
         "may_withdraw": application.state == State.PENDING and engine.may_withdraw(application, actor),
@@ -138,6 +138,10 @@ def _detail(request, application_id, *, approve_form=None, reject_form=None, sta
         "sees_applicant": application.practitioner is not None and actor.sees(application.practitioner),
     }
     return render(request, "workflow/detail.html", context, status=status)
+
+
+def _approve_form(flow, payload, data=None) -> ApproveForm:
+    return (flow.approve_form or ApproveForm)(data, auto_id="approve_%s", payload=payload)
 
 
 def _visible(request: HttpRequest, application_id: int) -> Application:
@@ -183,7 +187,7 @@ def receipt(request: HttpRequest, application_id: int) -> HttpResponse:
 def approve(request: HttpRequest, step_id: int) -> HttpResponse:
     """Sign a step. GET only brings a remark back that an ended session kept."""
     step = _addressed(request, step_id)
-    form = ApproveForm(form_data(request), auto_id="approve_%s")
+    form = _approve_form(flow_of(step.application), payload_of(step.application), form_data(request))
     if request.method == "GET":
         return _came_back(request, step, approve_form=form)
     if not form.is_valid():

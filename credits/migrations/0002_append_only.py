@@ -1,15 +1,44 @@
-"""学时账 is append only: the database itself refuses to change or delete an entry (decision 11)."""
+"""What may never be changed: the ledger, lowered hours, certificates and their events, platforms' records.
+
+The database itself refuses (decision 11, trust.md §3.11). Of a platform's record one thing may be filled in, once:
+the practitioner, when the person registers.
+"""
 
 from django.db import migrations
 
-FORBID = """
-CREATE TRIGGER credits_ledgerentry_append_only BEFORE UPDATE OR DELETE ON credits_ledgerentry
+TABLES = ["ledgerentry", "lowering", "certificate", "certificateevent"]
+
+FORBID = "".join(
+    f"""
+CREATE TRIGGER credits_{table}_append_only BEFORE UPDATE OR DELETE ON credits_{table}
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 """
-ALLOW = "DROP TRIGGER credits_ledgerentry_append_only ON credits_ledgerentry;"
+    for table in TABLES
+)
+ALLOW = "".join(f"DROP TRIGGER credits_{table}_append_only ON credits_{table};" for table in TABLES)
+
+ATTACH_ONCE = """
+CREATE FUNCTION credits_attach_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.practitioner_id IS NULL AND NEW.practitioner_id IS NOT NULL
+       AND to_jsonb(NEW) - 'practitioner_id' = to_jsonb(OLD) - 'practitioner_id' THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'append only: %', TG_TABLE_NAME;
+END $$;
+CREATE TRIGGER credits_intakerecord_attach_once BEFORE UPDATE ON credits_intakerecord
+    FOR EACH ROW EXECUTE FUNCTION credits_attach_once();
+CREATE TRIGGER credits_intakerecord_append_only BEFORE DELETE ON credits_intakerecord
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+"""
+ATTACH_FREELY = """
+DROP TRIGGER credits_intakerecord_append_only ON credits_intakerecord;
+DROP TRIGGER credits_intakerecord_attach_once ON credits_intakerecord;
+DROP FUNCTION credits_attach_once();
+"""
 
 
 class Migration(migrations.Migration):
     # refuse_change() comes with the workflow's own append-only log.
     dependencies = [("credits", "0001_initial"), ("workflow", "0002_append_only")]
-    operations = [migrations.RunSQL(FORBID, ALLOW)]
+    operations = [migrations.RunSQL(FORBID, ALLOW), migrations.RunSQL(ATTACH_ONCE, ATTACH_FREELY)]

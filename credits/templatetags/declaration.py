@@ -3,9 +3,9 @@
 from django import template
 
 from credits.models import LedgerEntry
-from credits.required import required_of
+from credits.required import rules_of
 from credits.shown import facts
-from credits.standing import standing_of
+from credits.standing import named_subject, standing_of
 from workflow.models import State
 
 register = template.Library()
@@ -18,14 +18,14 @@ def declaration_facts(payload, application):
     context = {
         "rows": facts(payload),
         "year": payload.year,
-        "subject": payload.get_subject_display(),
-        "required": required_of(practitioner, [payload.year])[payload.year],
+        "subject": named_subject(payload.subject),
+        "rules": rules_of(practitioner, [payload.year])[payload.year],
         "entries": [],
     }
     if application.state == State.PENDING:
         now = standing_of(practitioner, payload.year)
-        after = now.with_hours(payload.subject, payload.hours)
-        label = payload.get_subject_display()
+        after = now.with_hours(payload.subject, payload.recognised)
+        label = named_subject(payload.subject)
         context |= {
             "standing": now,
             "lines": [

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from accounts.id_number import IdNumber, check_character
 from accounts.models import AccountStatus, Role, RoleAccount, User
-from credits.models import ActivityKind, Declaration, LedgerEntry, Subject
+from credits.models import ActivityKind, Declaration, Subject
 from orgs import uscc
 from orgs.actor import Actor, actor_of
 from orgs.models import (
@@ -521,8 +521,8 @@ def picture(kind: str, text: str) -> SimpleUploadedFile:
 def days_ago(days: int):
     """Inside, it is as many days earlier: the engine stamps what it writes with that time."""
     then = timezone.now() - datetime.timedelta(days=days)
-    # These hold the real clock since they were declared.
-    stamped = LedgerEntry._meta.get_field("at"), TemporaryCode._meta.get_field("issued_at")
+    # This one holds the real clock since it was declared.
+    stamped = (TemporaryCode._meta.get_field("issued_at"),)
     with contextlib.ExitStack() as patches:
         patches.enter_context(mock.patch("django.utils.timezone.now", return_value=then))
         for field in stamped:

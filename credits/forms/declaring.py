@@ -1,13 +1,9 @@
 """What a declaration asks for, and how its errors read."""
 
-import re
-import unicodedata
-from decimal import Decimal
-
 from django import forms
 from django.conf import settings
-from django.utils.html import format_html
 
+from credits.forms.fields import WrittenHoursField
 from credits.models import ActivityKind, Declaration, Level, Subject
 from credits.years import current_year, declarable_years, today
 from orgs.models import Practitioner
@@ -16,24 +12,15 @@ from workflow.dates import WrittenDateField
 from workflow.models import State
 from workflow.wording import hours as shown
 
-LEAST_HOURS = Decimal("0.5")
-
-
-class KindField(forms.ModelChoiceField):
-    """形式, each with the papers that prove it (U2)."""
-
-    def label_from_instance(self, kind):
-        return format_html('{} <span class="note d-block">证明材料：{}</span>', kind.name, kind.evidence)
-
 
 class DeclareForm(WithAttachments, forms.Form):
     """学时申报表 (F-98, F-112, F-113). Hours are text here, so that full-width digits and "12.5 学时" are read."""
 
     attachments_hint = "按所选形式上传，可以直接拍照。"
 
-    kind = KindField(
+    kind = forms.ModelChoiceField(
         label="申报形式",
-        queryset=ActivityKind.objects.filter(is_active=True),
+        queryset=ActivityKind.objects.all(),
         widget=forms.RadioSelect,
         empty_label=None,
     )
@@ -52,24 +39,12 @@ class DeclareForm(WithAttachments, forms.Form):
         help_text="活动所在的年度。以前在学习平台获得的学时由平台统一导入，不用申报。",
         widget=forms.Select(attrs={"class": "w-s"}),
     )
-    hours = forms.CharField(
-        label="学时",
-        max_length=20,
-        help_text="按证书上的数字填写，例如 12.5",
-        widget=forms.TextInput(attrs={"class": "w-s", "inputmode": "decimal", "autocomplete": "off"}),
-    )
+    hours = WrittenHoursField(label="学时", help_text="按证书上的数字填写，例如 12.5")
     level = forms.ChoiceField(
         label="级别",
         required=False,
         choices=[("", "不适用"), *Level.choices],
         widget=forms.Select(attrs={"class": "w-m"}),
-    )
-    role = forms.CharField(
-        label="本人角色或排名",
-        required=False,
-        max_length=40,
-        help_text="例如 第 1 作者、课题组成员。",
-        widget=forms.TextInput(attrs={"class": "w-m"}),
     )
     certificate_number = forms.CharField(
         label="证书或证明编号",
@@ -87,17 +62,6 @@ class DeclareForm(WithAttachments, forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["year"].choices = [(year, f"{year} 年") for year in declarable_years()]
         self.order_fields([name for name in self.fields if name != "note"])
-
-    def clean_hours(self) -> Decimal:
-        kind = self.cleaned_data.get("kind")
-        most = kind.max_hours if kind else ActivityKind._meta.get_field("max_hours").default
-        text = "".join(unicodedata.normalize("NFKC", self.cleaned_data["hours"]).split())
-        text = text.removesuffix("学时").removesuffix("小时")
-        found = re.fullmatch(r"(\d{1,3})(?:\.(\d)0*)?", text, re.ASCII)
-        value = Decimal(".".join(part for part in found.groups() if part)) if found else None
-        if value is None or not LEAST_HOURS <= value <= most:
-            raise forms.ValidationError(f"学时请填 {LEAST_HOURS} 到 {shown(most)} 之间的数，最多一位小数")
-        return value
 
     def clean(self):
         cleaned = super().clean()

@@ -1,0 +1,1 @@
+"""What the pages of hours ask for, one file per group of pages."""

@@ -1,0 +1,60 @@
+"""Hours: what counts, what is required, what was declared, granted, imported, certified. Floor 3.
+
+Hours are numeric(5,1) everywhere (decision 15); the year is the year of the activity in Asia/Shanghai, stored as an
+integer. The ledger is the truth; Standing is its sum per person and year, written in the same transaction; tallies
+are the sums of standings above the person, kept by the database itself (migration 0002).
+"""
+
+from credits.models.catalogue import ActivityKind, Level, Subject
+from credits.models.certificates import Certificate, CertificateEvent, CertificateState
+from credits.models.declaring import (
+    Answer,
+    Declaration,
+    Lowering,
+    UnitDeclaration,
+    UnitDeclarationPerson,
+)
+from credits.models.intake import (
+    BatchState,
+    IntakeBatch,
+    IntakeError,
+    IntakeRecord,
+    Provider,
+    ProviderKey,
+)
+from credits.models.ledger import LedgerEntry, Recheck, Source, Standing, Verb
+from credits.models.packs import PackState, RulePack, Window, WindowKind
+from credits.models.relief import ReliefRequest
+from credits.models.tallies import Tally, TallyDelta
+
+__all__ = [
+    "ActivityKind",
+    "Answer",
+    "BatchState",
+    "Certificate",
+    "CertificateEvent",
+    "CertificateState",
+    "Declaration",
+    "IntakeBatch",
+    "IntakeError",
+    "IntakeRecord",
+    "LedgerEntry",
+    "Level",
+    "Lowering",
+    "PackState",
+    "Provider",
+    "ProviderKey",
+    "Recheck",
+    "ReliefRequest",
+    "RulePack",
+    "Source",
+    "Standing",
+    "Subject",
+    "Tally",
+    "TallyDelta",
+    "UnitDeclaration",
+    "UnitDeclarationPerson",
+    "Verb",
+    "Window",
+    "WindowKind",
+]

@@ -1,0 +1,54 @@
+"""When one year's hours may be declared and decided: dated windows, in Asia/Shanghai (time zone of the settings).
+
+The windows of the nearest bureau that has any for the year hold; without any, a year is open once it has begun.
+"""
+
+from collections.abc import Iterable
+
+from django.utils import timezone
+
+from credits.models import Window, WindowKind
+from credits.years import current_year
+from orgs.models import Practitioner
+from workflow.flow import Refused
+from workflow.wording import shown_time
+
+_DONE = {WindowKind.DECLARE: "申报", WindowKind.REVIEW: "审核审验"}
+
+
+def check_open(practitioner: Practitioner, year: int, kind: str) -> None:
+    """Raise Refused with the sentence when the year's window is closed for this person. One query."""
+    if year > current_year():
+        raise Refused(f"{year} 年度还没有开始，活动结束后再申报。")
+    closed = closed_because(windows_at(practitioner.path, [year]).get((year, kind), []), year, kind)
+    if closed:
+        raise Refused(closed)
+
+
+def windows_at(path: str, years: Iterable[int]) -> dict[tuple[int, str], list[Window]]:
+    """The windows that hold at a place, by year and kind: those of the nearest bureau that has any. One query."""
+    above = [int(part) for part in path.strip("/").split("/") if part]
+    found: dict[tuple[int, str], list[Window]] = {}
+    for one in Window.objects.above(path).filter(year__in=list(years)).order_by("opens_at"):
+        found.setdefault((one.year, one.kind), []).append(one)
+
+    def depth(one: Window) -> int:
+        return above.index(one.bureau_id) if one.bureau_id else -1
+
+    return {
+        key: [one for one in windows if depth(one) == max(map(depth, windows))]
+        for key, windows in found.items()
+    }
+
+
+def closed_because(windows: list[Window], year: int, kind: str) -> str:
+    """Why it may not be done now, in one sentence; "" inside any window, or when there is none."""
+    now = timezone.now()
+    if not windows or any(one.opens_at <= now < one.closes_at for one in windows):
+        return ""
+    label = _DONE[WindowKind(kind)]
+    coming = next((one for one in windows if one.opens_at > now), None)
+    if coming:
+        return f"{year} 年度的{label}从 {shown_time(coming.opens_at)} 开始，到 {shown_time(coming.closes_at)} 截止。"
+    last = max(one.closes_at for one in windows)
+    return f"{year} 年度的{label}已于 {shown_time(last)} 截止，需要补办请联系当地人社部门。"

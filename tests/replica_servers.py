@@ -70,7 +70,7 @@ class Server:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(20)
 
-    def sql(self, statement: str, *values, database: str = "cpe") -> list[tuple]:
+    def sql(self, statement: str, values=(), database: str = "cpe") -> list[tuple]:
         """Run one statement as the owner of the cluster."""
         address = f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
         with psycopg.connect(address, autocommit=True, connect_timeout=5) as connection:
@@ -136,7 +136,7 @@ class Pair:
         """Come back when the replica has everything that the primary has committed."""
         head = self.primary.sql("SELECT pg_current_wal_lsn()")[0][0]
         deadline = time.monotonic() + seconds
-        while not self.replica.sql("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", head)[0][0]:
+        while not self.replica.sql("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [head])[0][0]:
             assert time.monotonic() < deadline, "the replica does not follow"
             time.sleep(0.02)
 

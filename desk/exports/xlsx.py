@@ -57,7 +57,9 @@ def _put(sheet, line: int, place: int, cell, day) -> None:
     # Never write(): it guesses what a text means.
     if isinstance(cell, str):
         if cell:
-            sheet.write_string(line, place, cell)
+            # The library would put such a text into the file as it is, for its own rich strings.
+            marked = cell.startswith("<r>") and cell.endswith("</r>")
+            sheet.write_string(line, place, f"{cell} " if marked else cell)
     elif isinstance(cell, (int, Decimal)):
         sheet.write_number(line, place, cell)
     elif isinstance(cell, datetime.date):

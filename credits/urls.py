@@ -1,12 +1,13 @@
 from django.urls import path
 
-from credits import views
+from credits.views import declaring
 
 app_name = "credits"
 urlpatterns = [
-    path("", views.mine, name="mine"),
-    path("declare/", views.declare, name="declare"),
-    path("declare/check/", views.check, name="check"),
-    path("declare/done/<int:application_id>/", views.done, name="done"),
-    path("years/", views.years, name="years"),
+    # --- declared hours --------------------------------------------------------------------------
+    path("", declaring.mine, name="mine"),
+    path("declare/", declaring.declare, name="declare"),
+    path("declare/check/", declaring.check, name="check"),
+    path("declare/done/<int:application_id>/", declaring.done, name="done"),
+    path("years/", declaring.years, name="years"),
 ]

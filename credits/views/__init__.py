@@ -1,0 +1,1 @@
+"""Pages of hours, one file per group of pages."""

@@ -3,12 +3,15 @@
 A session lock of the database lets one process migrate; another waits for it, then finds nothing left to do. A table
 that is in use is waited for five seconds only: who waits longer makes everybody else queue up behind.
 
+At its end the rights of the website's own role are set anew (deploy/grants.sql), if the roles of roles.sql are used.
+
 A session lock needs a session: DATABASE_URL must name the server itself, not PgBouncer in transaction mode.
 """
 
 import contextlib
 import time
 
+from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
@@ -17,6 +20,7 @@ from psycopg.errors import LockNotAvailable
 LOCK = 0x6370_6501  # "cpe" and a number: the same in every release, or two releases would not see each other
 LOCK_TIMEOUT = "5s"
 WAIT_SECONDS = 60
+GRANTS = settings.BASE_DIR / "deploy" / "grants.sql"
 
 
 class Command(migrate.Command):
@@ -28,11 +32,13 @@ class Command(migrate.Command):
 
     def handle(self, *args, wait, **options):
         if options["plan"] or options["check_unapplied"]:
-            return super().handle(*args, **options)
+            super().handle(*args, **options)
+            return
         connection = connections[options["database"]]
         with self.alone(connection, wait), patient(connection):
             try:
-                return super().handle(*args, **options)
+                super().handle(*args, **options)
+                tighten(connection)
             except OperationalError as error:
                 if isinstance(error.__cause__, LockNotAvailable):
                     raise CommandError(
@@ -61,6 +67,17 @@ class Command(migrate.Command):
                 yield
         finally:
             holder.close()  # and with it the lock
+
+
+def tighten(connection) -> None:
+    """Where the roles of deploy/roles.sql are used, give them what they need on new tables and nothing more."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_user = 'cpe_owner' AND"
+            " (SELECT count(*) = 2 FROM pg_roles WHERE rolname IN ('cpe_app', 'cpe_readonly'))"
+        )
+        if cursor.fetchone() == (True,):
+            cursor.execute(GRANTS.read_text(encoding="utf-8"))
 
 
 def _got(cursor) -> bool:

@@ -215,6 +215,7 @@ PROCRASTINATE_IMPORT_PATHS = [
     "workflow.announce",
     "desk.exports.making",
     "desk.exports.expiry",
+    "credits.rolling",
 ]
 
 # --- files ---------------------------------------------------------------------------------------

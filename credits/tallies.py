@@ -77,21 +77,24 @@ def _rows(places: list[Organization], years: list[int], series: bool) -> list[tu
                 rolled=f"t.series <> '{ALL_SERIES}'" if series else f"t.series = '{ALL_SERIES}'",
                 series="series" if series else f"'{ALL_SERIES}'",
             ),
-            {"ids": [one.pk for one in places], "paths": [one.path for one in places], "years": years},
+            {"ids": [one.pk for one in places], "years": years},
         )
         return cursor.fetchall()
 
 
+# By the ids in the path, not by its beginning: a branch that just moved has changes under its old path, too.
 _READ = """
 WITH place AS (
-    SELECT * FROM unnest(%(ids)s::bigint[], %(paths)s::text[]) AS place (id, path)
+    SELECT unnest(%(ids)s::bigint[]) AS id
 ), counted AS (
     SELECT t.organization_id AS id, t.year, t.series, t.people, t.begun, t.complete, t.hours, t.posted
       FROM credits_tally t
      WHERE t.organization_id = ANY(%(ids)s) AND t.year = ANY(%(years)s) AND {rolled}
     UNION ALL
     SELECT place.id, d.year, {series}, d.people, d.begun, d.complete, d.hours, d.posted
-      FROM place JOIN credits_tallydelta d ON d.path LIKE place.path || '%%' AND d.year = ANY(%(years)s)
+      FROM credits_tallydelta d, unnest(string_to_array(trim(both '/' from d.path), '/')) AS part
+      JOIN place ON place.id = part::bigint
+     WHERE d.year = ANY(%(years)s)
 )
 SELECT id, year, series, sum(people)::integer, sum(begun)::integer, sum(complete)::integer,
        credits_hours_sum(hours), credits_hours_sum(posted)

@@ -373,7 +373,6 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '待汇总变化',
                 'verbose_name_plural': '待汇总变化',
-                'indexes': [models.Index(fields=['path'], name='tally_delta_path', opclasses=['text_pattern_ops'])],
             },
         ),
         migrations.CreateModel(

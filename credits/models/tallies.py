@@ -51,7 +51,6 @@ class TallyDelta(Counted):
 
     class Meta:
         verbose_name = verbose_name_plural = "待汇总变化"
-        indexes = [models.Index(fields=["path"], name="tally_delta_path", opclasses=["text_pattern_ops"])]
 
     def __str__(self) -> str:
         return f"{self.path} {self.year}"

@@ -117,6 +117,7 @@ def _page(one: Signed) -> dict:
         "code": grouped(one.code),
         "issuer": breakable(content.issuer),
         "issued": _day(content.issued_on),
+        "address": _address(one),
         "qr": _qr(one),
         "qr-alt": f"二维码：查验证书 {content.number}",
         "how": _how(one.verify_url),
@@ -137,9 +138,12 @@ def _how(verify_url: str) -> list[tuple[str, str]]:
     ]
 
 
+def _address(one: Signed) -> str:
+    return verification_address(one.verify_url, one.content.number, one.code) if one.verify_url else ""
+
+
 def _qr(one: Signed) -> str:
-    number, code = one.content.number, one.code
-    text = verification_address(one.verify_url, number, code) if one.verify_url else f"{number} {code}"
+    text = _address(one) or f"{one.content.number} {one.code}"
     picture = io.BytesIO()
     segno.make_qr(text, error="m").save(
         picture, kind="svg", border=0, dark="#1C2A30", xmldecl=False, svgns=True, omitsize=True

@@ -215,29 +215,26 @@ def test_codes_as_people_type_them():
 
 
 def test_mutated_codes_are_never_the_same_code():
+    """Characters that look alike are among those typed: none stands for another."""
     luck = random.Random(20261220)
-    typed = CODE_ALPHABET + CODE_ALPHABET.lower() + "０１２９ＡＺ" + "0O1Ioil｜*王é"
-    for _ in range(10_000):
-        code = new_code()
-        place = luck.randrange(12)
-        kind = luck.randrange(4)
-        if kind == 0:
-            other = code[:place] + code[place + 1 :]
-        elif kind == 1:
-            other = code[:place] + luck.choice(CODE_ALPHABET) + code[place:]
-        elif kind == 2:
-            other = (
-                code[:place]
-                + luck.choice([c for c in typed if read_code(c * 12)[:1] != code[place]])
-                + code[place + 1 :]
-            )
+    typed = CODE_ALPHABET + CODE_ALPHABET.lower() + "０１２９ＡＺａｚ" + "0O1Ioil｜*王éſK①"
+    kinds = {"dropped": 0, "added": 0, "changed": 0, "shuffled": 0}
+    while sum(kinds.values()) < 10_000:
+        code, place, kind = new_code(), luck.randrange(12), luck.choice([*kinds])
+        before, here, after = code[:place], code[place], code[place + 1 :]
+        if kind == "dropped":
+            other = before + after
+        elif kind == "added":
+            other = before + luck.choice(CODE_ALPHABET) + here + after
+        elif kind == "changed":
+            other = before + luck.choice(typed) + after
         else:
-            swapped = list(code)
-            luck.shuffle(swapped)
-            other = "".join(swapped)
-            if other == code:
-                continue
+            other = "".join(luck.sample(code, 12))
+        if unicodedata.normalize("NFKC", other).upper() == code:
+            continue  # the same, only written otherwise
+        kinds[kind] += 1
         assert read_code(other) != code, (code, other)
+    assert min(kinds.values()) > 2000
 
 
 def test_the_address_carries_number_and_code():

@@ -11,6 +11,7 @@ from datetime import date
 import pypdf
 import pytest
 import segno
+import typst
 from PIL import Image
 
 from credits.paper import pdf
@@ -137,6 +138,8 @@ def test_rare_characters_print(name):
 def test_a_character_no_font_has_is_named_not_boxed():
     assert unprintable("王𪛗😀妮") == "𪛗😀"
     assert "姓名王〔U+2A6D7〕" in words(made(name="王𪛗"))
+    assert "工作单位〓〓〓〓〓公司" in words(made(unit="𪛗" * 5 + "公司"))
+    assert unprintable("〓〔〕U+") == ""
 
 
 def test_what_steers_the_direction_of_writing_is_not_printed():
@@ -164,16 +167,35 @@ def test_hostile_hours_and_labels_print_as_they_are():
         {"unit": "ᠮ" * 140, "name": "W" * 60},
         {"name": "\U0002a6d7" * 60, "unit": "\U0002a6d7" * 140},
         {"number": "W" * 40},
-        {
-            **{field: "宽" * limit for field, limit in LIMITS.items() if field != "number"},
-            "lines": (("宽" * MAX_LABEL, "9" * 12, "9" * 12),) * MAX_LINES,
-        },
+        *(
+            {
+                **{field: letter * limit for field, limit in LIMITS.items() if field != "number"},
+                "lines": ((letter * MAX_LABEL, letter * 12, letter * 12),) * MAX_LINES,
+            }
+            for letter in "宽W𪛗"
+        ),
     ],
-    ids=["usual", "long name and unit", "letters", "other script", "not in the font", "number", "everything at its longest"],
-)  # fmt: skip
+    ids=[
+        "usual",
+        "long name and unit",
+        "letters",
+        "other script",
+        "not in the font",
+        "number",
+        "all wide",
+        "all letters",
+        "all not in the font",
+    ],
+)
 def test_one_sheet_and_nothing_outside_the_frame(changes):
     assert len(read(made(**changes)).pages) == 1
     assert_inside_the_frame(picture(**changes))
+
+
+def test_what_does_not_fit_is_refused_rather_than_printed_over_the_rest(monkeypatch):
+    monkeypatch.setitem(LIMITS, "basis", 10**6)
+    with pytest.raises(typst.TypstError, match="one sheet"):
+        made(basis="宽" * 40_000)
 
 
 def test_the_frame_test_can_fail():
@@ -205,8 +227,18 @@ def test_the_qr_code_holds_address_number_and_code():
     assert pdf._qr(Signed(content(), CODE, SIGNATURE, "")) != pdf._qr(one)
 
 
+def links(file: bytes) -> set[str]:
+    found = [note.get_object() for note in read(file).pages[0].get("/Annots", [])]
+    return {note["/A"]["/URI"] for note in found}
+
+
+def test_address_and_qr_code_can_be_clicked():
+    assert links(made()) == {f"{URL}?number=SD-2026-370900-0000123&code={CODE}"}
+
+
 def test_without_an_address_the_page_says_where_to_click():
     assert "验证地址：平台首页›综合查询›电子证书查验" in words(made(url=""))
+    assert links(made(url="")) == set()
 
 
 def test_the_same_bytes_every_time():

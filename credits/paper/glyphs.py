@@ -23,10 +23,14 @@ def unprintable(text: str) -> str:
 def shown(text: str) -> str:
     """`text` as it is printed: NFC, on one line, without invisible characters that steer the direction of writing.
 
-    A character that the font lacks is printed as its code point, 〔U+2A6D7〕, rather than as an empty box.
+    A character that the font lacks is printed as its code point, 〔U+2A6D7〕, rather than as an empty box; where there
+    are more than four, as 〓, the printers' mark for a missing type.
     """
+    text = _plain(text)
+    few = sum(not _drawn(character) for character in text) <= 4
     return "".join(
-        character if _drawn(character) else f"〔U+{ord(character):04X}〕" for character in _plain(text)
+        character if _drawn(character) else f"〔U+{ord(character):04X}〕" if few else "〓"
+        for character in text
     )
 
 
@@ -48,7 +52,7 @@ def _plain(text: str) -> str:
 
 
 def _broken(run: re.Match) -> str:
-    return _BREAK.join(run[0][start : start + 8] for start in range(0, len(run[0]), 8))
+    return _BREAK.join(run[0][start : start + 4] for start in range(0, len(run[0]), 4))
 
 
 def _drawn(character: str) -> bool:

@@ -25,20 +25,32 @@ def check_open(practitioner: Practitioner, year: int, kind: str) -> None:
         raise Refused(closed)
 
 
+def closed_for(places: dict[int, tuple[str, int]], kind: str) -> dict[int, str]:
+    """The same for many at once: key → (path, year) gives key → sentence, for those that are closed. One query."""
+    years = {year for _, year in places.values()}
+    rows = list(Window.objects.filter(year__in=years, kind=kind).order_by("opens_at"))
+    known: dict[tuple[str, int], str] = {}
+    for path, year in set(places.values()):
+        known[path, year] = closed_because(_nearest(rows, path, year), year, kind)
+    return {key: known[place] for key, place in places.items() if known[place]}
+
+
 def windows_at(path: str, years: Iterable[int]) -> dict[tuple[int, str], list[Window]]:
     """The windows that hold at a place, by year and kind: those of the nearest bureau that has any. One query."""
-    above = [int(part) for part in path.strip("/").split("/") if part]
-    found: dict[tuple[int, str], list[Window]] = {}
-    for one in Window.objects.above(path).filter(year__in=list(years)).order_by("opens_at"):
-        found.setdefault((one.year, one.kind), []).append(one)
-
-    def depth(one: Window) -> int:
-        return above.index(one.bureau_id) if one.bureau_id else -1
-
+    rows = list(Window.objects.above(path).filter(year__in=list(years)).order_by("opens_at"))
+    keys = {(one.year, one.kind) for one in rows}
     return {
-        key: [one for one in windows if depth(one) == max(map(depth, windows))]
-        for key, windows in found.items()
+        (year, kind): _nearest([one for one in rows if one.kind == kind], path, year) for year, kind in keys
     }
+
+
+def _nearest(windows: list[Window], path: str, year: int) -> list[Window]:
+    """Of one kind's windows those of the year that hold at a place: the nearest bureau's that has any."""
+    above = [int(part) for part in path.strip("/").split("/") if part]
+    depths = {None: -1, **{pk: depth for depth, pk in enumerate(above)}}
+    holding = [one for one in windows if one.year == year and one.bureau_id in depths]
+    nearest = max((depths[one.bureau_id] for one in holding), default=None)
+    return [one for one in holding if depths[one.bureau_id] == nearest]
 
 
 def closed_because(windows: list[Window], year: int, kind: str) -> str:

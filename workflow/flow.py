@@ -42,6 +42,7 @@ class Flow:
     alone     excludes, both ways, everything else pending about the subject (F-54, decision 2)
     confidential  seen by the person concerned and by who signs alone, not by the admins above
     template  shows the payload on the detail page
+    bulk      about people alone, with effects that cannot refuse: many are signed by a few statements (workflow/bulk.py)
     approve_form  asks for a finding beside the remark (a subclass of workflow.forms.ApproveForm); None: the remark alone
     """
 
@@ -53,6 +54,7 @@ class Flow:
     alone = False
     confidential = False
     template: str
+    bulk = False
     approve_form = None
 
     def subject(self, payload) -> Organization | Practitioner:
@@ -80,6 +82,10 @@ class Flow:
     def check_decision(self, application: Application, step: Step) -> None:
         """Raise Refused("…") when no step may be decided now (a closed window). The application is locked."""
 
+    def refusals(self, applications: list[Application]) -> dict[int, str]:
+        """`check_decision` for many of a kind in bulk: the sentence for each application that may not be decided now."""
+        return {}
+
     def signed(self, application: Application, step: Step) -> None:
         """After each approval of a step, before the next one opens, in the same transaction.
 
@@ -91,6 +97,11 @@ class Flow:
 
     def approved(self, payload) -> None:
         """The effect, in the transaction of the last signature. May raise Refused: then nothing happened."""
+
+    def approved_many(self, payloads: list) -> None:
+        """`approved` for many of a kind in bulk; their practitioners are locked."""
+        for payload in payloads:
+            self.approved(payload)
 
     def closed(self, payload) -> None:
         """After rejection or withdrawal, in the same transaction."""

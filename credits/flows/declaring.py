@@ -7,7 +7,7 @@ from credits import ledger
 from credits.forms.deciding import HoursApproveForm
 from credits.lowering import lower
 from credits.models import Declaration, Subject, WindowKind
-from credits.windows import check_open
+from credits.windows import check_open, closed_for
 from orgs.models import Duty, Kind, Status
 from orgs.tree import chain_above
 from workflow.flow import Flow, Refused, Stop, register
@@ -24,6 +24,7 @@ class HoursDeclaration(Flow):
     payload = Declaration
     exclusive = False
     template = "credits/declaration_content.html"
+    bulk = True
     approve_form = HoursApproveForm
 
     def subject(self, declaration):
@@ -53,12 +54,20 @@ class HoursDeclaration(Flow):
     def check_decision(self, application, step):
         check_open(application.practitioner, application.declaration.year, WindowKind.REVIEW)
 
+    def refusals(self, applications):
+        return closed_for(
+            {one.pk: (one.practitioner.path, one.declaration.year) for one in applications}, WindowKind.REVIEW
+        )
+
     def signed(self, application, step, hours=None):
         if hours is not None:
             lower(application.declaration, step, hours)
 
     def approved(self, declaration):
         ledger.grant(declaration)
+
+    def approved_many(self, declarations):
+        ledger.grant_many(declarations)
 
     def again_url(self, declaration):
         return reverse("credits:declare") + f"?again={declaration.pk}"

@@ -25,6 +25,9 @@ SECRET_KEY_FALLBACKS = _keys.get("secret_key_fallbacks", [])  # earlier ones, wh
 FIELD_KEYS = _keys["field_keys"]
 FIELD_KEY_CURRENT = _keys["field_key_current"]
 INDEX_KEY = _keys["index_key"]
+# Certificates are signed with the one and checked with all of the others (credits/paper/signing.py).
+SIGNING_KEY = _keys["signing_key"]  # None where the keys' file is read-only and has none
+VERIFYING_KEYS = _keys["verifying_keys"]
 
 # --- the platform's own words and dates: data, not code (architecture.md, decision 18) ------------
 SITE = {

@@ -1,7 +1,8 @@
 """A PostgreSQL cluster of a test's own, for what needs a server's administrator: roles, archive, backup, restore.
 
-The programs are those of the embedded server's wheel; as root they run under the account that config/embedded.py
-would use. Only a socket is open, in a folder of the test.
+The programs are Debian's where they are installed, else those of the embedded server's wheel (whose pg_verifybackup
+ends at once with a segmentation fault, in 0.6.0). As root they run under the account that config/embedded.py would use.
+Only a socket is open, in a folder of the test.
 """
 
 import os
@@ -17,7 +18,19 @@ import psycopg
 
 from config import embedded
 
-BINARIES = embedded._binaries()
+
+def _binaries() -> Path:
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda one: int(one.parts[-3]))
+    return installed[-1].parent if installed else embedded._binaries()
+
+
+BINARIES = _binaries()
+
+
+def verifies_backups() -> bool:
+    """Whether pg_verifybackup works here."""
+    program = [BINARIES / "pg_verifybackup", "--version"]
+    return subprocess.run(program, capture_output=True, check=False).returncode == 0
 
 
 def account() -> str:

@@ -6,6 +6,8 @@ from credits.rules.pack import merged, read
 from credits.rules.reckon import Already
 from tests.rules import counted, dec, pack, text, worth
 
+ACTIVITY = '[activity.a]\nname = "甲"\nsubjects = ["professional"]\n'
+
 
 def steps(found) -> list[str]:
     return [step.text for step in found.steps]
@@ -115,6 +117,9 @@ def test_six_less_for_each_rank(rank, hours):
 def test_a_decrement_ends_before_nothing():
     found = worth("table_f_example", "patent", variant="invention", rank=8)
     assert (found.hours, found.refusal) == (0, "“专利”每后一位少计，到第 8 发明人已无学时。")
+    rules = read(text(f"{ACTIVITY}rates = [{{ first = 40, less = 10 }}]"))
+    assert [worth(rules, "a", rank=n).hours for n in (4, 5)] == [10, 0]
+    assert worth(rules, "a", rank=5).refusal == "“甲”每后一位少计，到第 5 完成人已无学时。"
 
 
 def test_three_less_for_each_rank_and_a_cut_off():
@@ -159,6 +164,12 @@ def test_missing_places_are_asked(answers, wants):
 )
 def test_a_paper_read_brings_more_by_its_length(level, length, hours):
     assert worth("table_b_example", "conference", level=level, surcharge_quantity=length).hours == hours
+
+
+def test_a_surcharge_above_a_length_only():
+    rows = 'rates = [{ hours = 5 }]\nsurcharge_name = "宣读"\nsurcharges = [{ above = 2000, hours = 8 }]'
+    rules = read(text(ACTIVITY + rows))
+    assert [worth(rules, "a", surcharge_quantity=n).hours for n in (None, 2000, 2001)] == [5, 5, 13]
 
 
 def test_the_surcharge_is_a_step_of_its_own():
@@ -206,6 +217,8 @@ def test_a_degree_is_spread_over_two_years():
     assert steps(first) == ["取得学历（学位）：100 学时", "分 2 年计入，本年度是第 1 年：50 学时"]
     third = worth("suqian", "degree", graduated_on="2024-06-30")
     assert third.refusal == "“取得学历（学位）”分 2 年计入，2026 年度不在其中。"
+    early = worth("suqian", "degree", year=2025, graduated_on="2026-06-30")
+    assert early.refusal == "“取得学历（学位）”分 2 年计入，2025 年度不在其中。"
     assert worth("suqian", "degree", spread_index=2, started_on=None).hours == 50
     twice = Already(items=(counted("event", 50, 2026),))
     assert worth("suqian", "degree", twice, graduated_on="2026-06-30").hours == 0
@@ -265,6 +278,12 @@ def test_an_exam_completes_the_subject_of_the_year():
     assert steps(rest) == ["计满本年度“专业科目”：还差 17.5 学时"]
     full = worth("table_f_example", "title-exam", Already(by_subject={"professional": dec(48)}))
     assert full.refusal == "本年度“专业科目”已经达到 48 学时，不用再计满。"
+
+
+def test_what_must_come_from_a_platform_cannot_be_filled_by_an_exam():
+    only = '[[minimum]]\nsubjects = ["professional"]\nhours = 20\nsource = "platform"\n'
+    found = worth(read(text(f"{only}{ACTIVITY}rates = [{{ fills = true }}]")), "a")
+    assert found.refusal == "本年度对“专业科目”没有最低学时要求，不能计满。"
 
 
 def test_the_subject_is_fixed_asked_or_refused():

@@ -1,7 +1,7 @@
 """Who may see which hours."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 
 class _OfPractitioner(models.QuerySet):
@@ -31,8 +31,36 @@ class ReliefRequestQuerySet(_OfPractitioner):
     pass
 
 
-class CertificateQuerySet(_OfPractitioner):
-    pass
+class CertificateQuerySet(models.QuerySet):
+    def visible_to(self, actor):
+        """The person's own; for those of a bureau who answer for hours, everybody's below it."""
+        if actor.practitioner:
+            return self.filter(practitioner=actor.practitioner)
+        if actor.organization and actor.organization.kind == "bureau" and actor.can("hours"):
+            return self.filter(practitioner__path__startswith=actor.organization.path)
+        return self.none()
+
+    def with_state(self):
+        """`state`, `reason` and `state_at`: the certificate's last event."""
+        events = self.model.events.rel.related_model
+        last = events.objects.filter(certificate=OuterRef("pk")).order_by("-pk")
+        return self.annotate(
+            state=Subquery(last.values("state")[:1]),
+            reason=Subquery(last.values("reason")[:1]),
+            state_at=Subquery(last.values("at")[:1]),
+        )
+
+    def in_state(self, state: str):
+        """Those whose last event is this one. A certificate comes to each state at most once."""
+        return self.filter(events__state=state).with_state().filter(state=state)
+
+
+class CertificateCheckQuerySet(models.QuerySet):
+    def visible_to(self, actor):
+        """For those of a bureau who answer for hours: of everybody below it."""
+        if actor.organization and actor.organization.kind == "bureau" and actor.can("hours"):
+            return self.filter(certificate__practitioner__path__startswith=actor.organization.path)
+        return self.none()
 
 
 class UnitDeclarationQuerySet(models.QuerySet):

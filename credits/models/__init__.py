@@ -6,7 +6,14 @@ are the sums of standings above the person, kept by the database itself (migrati
 """
 
 from credits.models.catalogue import ActivityKind, Level, Subject
-from credits.models.certificates import Certificate, CertificateEvent, CertificateState
+from credits.models.certificates import (
+    Certificate,
+    CertificateBatch,
+    CertificateCheck,
+    CertificateEvent,
+    CertificateState,
+    IssueState,
+)
 from credits.models.declaring import (
     Answer,
     Declaration,
@@ -32,12 +39,15 @@ __all__ = [
     "Answer",
     "BatchState",
     "Certificate",
+    "CertificateBatch",
+    "CertificateCheck",
     "CertificateEvent",
     "CertificateState",
     "Declaration",
     "IntakeBatch",
     "IntakeError",
     "IntakeRecord",
+    "IssueState",
     "LedgerEntry",
     "Level",
     "Lowering",

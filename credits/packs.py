@@ -55,7 +55,9 @@ def rewrite(pack: RulePack, text: str, note: str = "") -> RulePack:
 
 @transaction.atomic
 def publish(pack: RulePack, *, by: User | None = None) -> RulePack:
-    """Put a draft into force; the version before it is superseded. What was decided under that one stays as it is.
+    """Put a draft into force from its first year on. What was decided under earlier versions stays as it is.
+
+    A version that begins in the same year or later is superseded; an earlier one goes on for the years before.
 
     Whether people's years are complete is looked at again by the worker (credits/recheck.py).
     """
@@ -63,7 +65,10 @@ def publish(pack: RulePack, *, by: User | None = None) -> RulePack:
     pack.refresh_from_db()
     if pack.state != PackState.DRAFT:
         raise Refused("这个版本已经发布过了。")
-    RulePack.objects.filter(code=pack.code, state=PackState.PUBLISHED).update(state=PackState.SUPERSEDED)
+    later = RulePack.objects.filter(
+        code=pack.code, state=PackState.PUBLISHED, year_from__gte=pack.year_from
+    )
+    later.update(state=PackState.SUPERSEDED)
     pack.state, pack.published_by, pack.published_at = PackState.PUBLISHED, by, timezone.now()
     pack.save()
     _name_activities(read(pack.text))

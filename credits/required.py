@@ -32,9 +32,11 @@ def packs_at(path: str) -> QuerySet:
 def rules_among(found: Iterable[RulePack], path: str, series: str | None, year: int) -> Pack:
     """The rules of one year for people of this title series at this place, out of packs already loaded: no query."""
     above = [int(part) for part in path.strip("/").split("/") if part]
-    holding = [
-        (pack, parsed(pack.text)) for pack in found if pack.bureau_id is None or pack.bureau_id in above
-    ]
+    begun: dict[str, RulePack] = {}  # of each code the version that holds: the latest that has begun
+    for pack in sorted(found, key=lambda one: one.year_from):
+        if pack.year_from <= year and (pack.bureau_id is None or pack.bureau_id in above):
+            begun[pack.code] = pack
+    holding = [(pack, parsed(pack.text)) for pack in begun.values()]
     # Of two packs of one bureau, the one for a title series (accounting, health) goes before the general one.
     nearest_first = sorted(
         (pair for pair in holding if not pair[1].series or series in pair[1].series),

@@ -11,6 +11,7 @@ from django.utils import timezone
 from credits import packs
 from credits.models import Recheck, RulePack, Standing, Tally, TallyDelta
 from credits.recheck import recheck
+from credits.required import rules_of
 from credits.rolling import roll
 from credits.tallies import count_of, counts_by_series, counts_of, fold
 from credits.years import current_year
@@ -228,3 +229,16 @@ def test_hours_in_sql_are_exact(town):
             """SELECT credits_hours_add('{"a": "1.5", "b": "2.0"}', '{"a": "-1.5", "c": "0.1"}')"""
         )
         assert cursor.fetchone()[0] == '{"b": "2.0", "c": "0.1"}'
+
+
+def test_a_version_for_a_later_year_leaves_the_years_before_as_they_were(town):
+    person = town.practitioner(at=town.employer())
+    text = RulePack.objects.get(state="published").text
+    later = text.replace("year_from = 2021", f"year_from = {YEAR}").replace("hours = 90", "hours = 100")
+    packs.publish(packs.draft(later))
+    found = rules_of(person, [YEAR - 1, YEAR])
+    assert [found[year].minimums[0].hours for year in (YEAR - 1, YEAR)] == [90, 100]
+    packs.publish(packs.draft(later.replace("hours = 100", "hours = 110")))
+    assert rules_of(person, [YEAR])[YEAR].minimums[0].hours == 110
+    states = RulePack.objects.filter(code="shandong").order_by("version").values_list("state", flat=True)
+    assert list(states) == ["published", "superseded", "published"]

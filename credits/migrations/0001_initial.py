@@ -548,7 +548,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='rulepack',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'published')), fields=('code',), name='rule_pack_one_published'),
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'published')), fields=('code', 'year_from'), name='rule_pack_one_published_from_a_year'),
         ),
         migrations.AddConstraint(
             model_name='rulepack',

@@ -55,7 +55,9 @@ class RulePack(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["code", "version"], name="rule_pack_version_once"),
             models.UniqueConstraint(
-                fields=["code"], condition=Q(state="published"), name="rule_pack_one_published"
+                fields=["code", "year_from"],
+                condition=Q(state="published"),
+                name="rule_pack_one_published_from_a_year",
             ),
             models.CheckConstraint(
                 name="rule_pack_published_at_tells_state",

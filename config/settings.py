@@ -155,7 +155,7 @@ if os.environ.get("DATABASE_REPLICA_URL"):
         "isolation_level": IsolationLevel.REPEATABLE_READ,  # the figures of one page are of one moment
         "connect_timeout": 2,
         "tcp_user_timeout": 5000,  # a machine that is gone without a word
-        "options": "-c default_transaction_read_only=on -c statement_timeout=30000",
+        "options": "-c default_transaction_read_only=on -c statement_timeout=30000 -c lock_timeout=2000",
         **DATABASES["replica"].get("OPTIONS", {}),
     }
     DATABASES["replica"]["TEST"] = {"MIRROR": "default"}

@@ -15,6 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from openpyxl.utils.escape import unescape
 
+from credits.models import Standing
+from credits.years import current_year
 from desk.exports import asking, expiry, xlsx
 from desk.exports import csv as as_csv
 from desk.exports.forms import MASKED, WHOLE
@@ -141,15 +143,19 @@ def test_more_rows_than_excel_reads_go_on_another_sheet(tmp_path, monkeypatch):
 
 
 def test_an_xlsx_holds_the_own_branch_masked(town, unit):
+    year = current_year()
+    for of, hours in ((year, {"public": Decimal("12.5"), "professional": Decimal(60)}), (year - 1, {})):
+        Standing.objects.create(practitioner=town.own, year=of, hours=hours, total=sum(hours.values()))
     answer = ask(town.login(unit), reason="核对名单")
     assert answer["Content-Type"].endswith("spreadsheetml.sheet")
     assert "attachment" in answer["Content-Disposition"]
     rows = table(answer)
-    assert rows[1] == ["姓名", "证件号码", "单位", "职称系列", "级别", "取得时间"]
+    hours = [f"{year} 年公需科目", f"{year} 年专业科目", f"{year} 年合计学时"]
+    assert rows[1] == ["姓名", "证件号码", "单位", "职称系列", "级别", "取得时间", *hours]
     own, below = town.own.user, town.below.user
     assert rows_below_titles(rows) == [
-        ["甲*妮", own.id_masked, "测试单位甲", "工程技术人员", "中级", AWARDED],
-        ["下*人", below.id_masked, "测试二级单位", None, None, None],
+        ["甲*妮", own.id_masked, "测试单位甲", "工程技术人员", "中级", AWARDED, 12.5, 60, 72.5],
+        ["下*人", below.id_masked, "测试二级单位", None, None, None, 0, 0, 0],
     ]
     head = rows[0][0]
     for part in (
@@ -384,16 +390,16 @@ def test_no_more_than_five_thousand_whole_numbers_a_day(town, unit, monkeypatch)
     client = town.login(unit)
     assert len(table(ask(client, WHOLE, reason="核对名单一"))) == 4
     answer = ask(client, WHOLE, reason="核对名单二")
-    assert "不超过 3 人" in words(answer)
+    assert "不超过 3 行" in words(answer)
     assert "核对名单二" in answer.content.decode()  # what was typed is kept
     assert len(table(ask(client, WHOLE, reason="核对名单三", query="?name=甲"))) == 3
-    assert "不超过 3 人" in words(ask(client, WHOLE, reason="核对名单四", query="?name=甲"))
+    assert "不超过 3 行" in words(ask(client, WHOLE, reason="核对名单四", query="?name=甲"))
     assert ExportAccess.objects.count() == 2
     assert len(table(ask(client))) == 4  # masked as before
     colleague = town.login(town.admin(unit, duties=[Duty.PEOPLE]))
     for _ in range(2):
         town.practitioner(at=unit)
-    assert "不超过 3 人" in words(ask(colleague, WHOLE, reason="核对名单五"))
+    assert "不超过 3 行" in words(ask(colleague, WHOLE, reason="核对名单五"))
 
 
 def test_the_log_and_the_rules_of_a_row_are_held_by_the_database(town, unit):

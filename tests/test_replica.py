@@ -16,6 +16,7 @@ from datetime import timedelta
 from html import unescape
 from urllib.request import HTTPCookieProcessor
 
+import psycopg
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection, connections, transaction
@@ -25,7 +26,8 @@ from django.utils import timezone
 
 from accounts import replica
 from accounts.models import Tally
-from accounts.replica import AsOf, WrittenWhileReading
+from accounts.replica import WrittenWhileReading
+from accounts.replica_age import AsOf
 from config.management.commands.demo import Browser
 from orgs.models import Organization
 from tests.mail_server import free_port
@@ -45,6 +47,13 @@ LIST = "people/"  # is not
 def pair(tmp_path_factory):
     with Pair(tmp_path_factory.mktemp("pair", numbered=False)) as pair:
         yield pair
+
+
+def until(condition, seconds=40) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
 
 
 def token_of(page: str) -> str:
@@ -265,7 +274,7 @@ def test_a_read_in_the_way_of_the_log_is_repeated_on_the_primary(site, admin):
     server.sql("SELECT pg_reload_conf()")
     try:
         script = (
-            "from accounts import replica\n"
+            "from accounts import replica, replica_age\n"
             "from orgs.models import Practitioner\n"
             "tries = []\n"
             "def slow():\n"
@@ -276,7 +285,7 @@ def test_a_read_in_the_way_of_the_log_is_repeated_on_the_primary(site, admin):
             "            print('begun', flush=True)\n"
             "            cursor.execute('SELECT pg_sleep(20)')\n"
             "    return Practitioner.objects.count()\n"
-            "print(replica.read(slow), tries, replica._pause.until)\n"
+            "print(replica.read(slow), tries, replica_age.PAUSE.until)\n"
         )
         process = subprocess.Popen(
             [sys.executable, "manage.py", "shell", "-v0", "-c", script],
@@ -329,6 +338,40 @@ def test_the_worker_reads_a_long_export_from_the_replica(site):
         worker.wait(20)
     assert on_replica(site, "DECLARE") == declared + 1
     assert site.pair.primary.sql("SELECT rows_done FROM desk_export WHERE file <> ''") == [(2_100,)]
+
+
+def test_a_replica_that_dies_under_an_export_is_followed_by_the_primary(site):
+    """The export waits on the replica for a lock that came with the log; then the replica is gone."""
+    primary = site.pair.primary
+    crowded = site.login(site.town["crowded"])
+    crowded.open(
+        FORM, {"format": "xlsx", "detail": "masked", "csrfmiddlewaretoken": token_of(crowded.open(FORM))}
+    )
+    ((export,),) = primary.sql("SELECT max(id) FROM desk_export")
+    with psycopg.connect(f"postgresql://postgres@127.0.0.1:{primary.port}/cpe") as blocking:
+        blocking.execute("LOCK TABLE credits_standing IN ACCESS EXCLUSIVE MODE")
+        blocking.execute(
+            "SELECT pg_log_standby_snapshot()" if blocking.info.server_version >= 160000 else "SELECT 1"
+        )
+        site.pair.replayed()
+        worker = subprocess.Popen(
+            [sys.executable, "manage.py", "worker"],
+            cwd=django_settings.BASE_DIR,
+            env=site.env,
+            stderr=site.log,
+        )
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE usename = 'cpe' AND wait_event_type = 'Lock'"
+        until(lambda: site.pair.replica.sql(waiting))
+        site.pair.replica.kill()
+    try:
+        state = f"SELECT state, attempt FROM desk_export WHERE id = {export}"
+        until(lambda: primary.sql(state) == [("done", 2)])
+    finally:
+        worker.terminate()
+        worker.wait(20)
+        site.pair.replica.start()
+        site.pair.replayed()
+        time.sleep(PAUSE)
 
 
 def test_nothing_was_ever_written_to_the_replica(site, admin):

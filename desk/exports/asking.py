@@ -56,7 +56,7 @@ def ask(wish: Wish, actor: Actor) -> tuple[Export, list[tuple] | None]:
         _unmasked_within(count)
     if count > AT_ONCE and wish.masked:
         return _queue(wish, actor, count), None
-    rows = replica.read(_rows, wish, actor)
+    rows = replica.read(_rows, wish, actor) if wish.masked else _rows(wish, actor)
     with transaction.atomic():
         hold_right(actor)
         if not wish.masked:
@@ -73,7 +73,7 @@ def ask(wish: Wish, actor: Actor) -> tuple[Export, list[tuple] | None]:
 def _unmasked_within(count: int) -> None:
     if count > MOST_UNMASKED:
         raise Refused(
-            f"不脱敏的导出每人每天不超过 {MOST_UNMASKED:,} 人，请用姓名或单位缩小范围，或改为脱敏导出。"
+            f"不脱敏的导出每人每天不超过 {MOST_UNMASKED:,} 行，请用姓名或单位缩小范围，或改为脱敏导出。"
         )
 
 

@@ -2,7 +2,7 @@
 
 from django import forms
 
-from desk.exports.asking import SHORTEST_REASON
+from desk.exports.asking import MOST_UNMASKED, SHORTEST_REASON
 from desk.exports.models import Format
 
 MASKED, WHOLE = "masked", "whole"
@@ -22,7 +22,10 @@ class ExportForm(forms.Form):
     )
     detail = forms.ChoiceField(
         label="姓名和证件号码",
-        choices=[(MASKED, "脱敏（例如 张*、3709**********0012）"), (WHOLE, "完整显示")],
+        choices=[
+            (MASKED, "脱敏（例如 张*、3709**********0012）"),
+            (WHOLE, f"完整显示（每人每天不超过 {MOST_UNMASKED:,} 行，须写明用途）"),
+        ],
         initial=MASKED,
         widget=forms.RadioSelect,
     )

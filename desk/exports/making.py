@@ -66,6 +66,7 @@ def make(context, export_id: int, after: int = 0) -> None:
         sheet, actor = sheet_named(export.sheet), actor_of(export.account)
         if sheet is None or not still_may(export, actor, sheet):
             raise Refused("您已没有查询这些数据的权限，导出没有完成。")
+        sheet.scope(actor, export.filters)  # asked of the primary: the replica may not know yet
         folder = _folder(export)
         path = folder / f"export.{export.format}"
         with _Progress(export, context) as progress:

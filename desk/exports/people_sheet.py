@@ -1,15 +1,14 @@
 """专技人员: the list of 专技人员信息查询 (desk/people.py) as a sheet."""
 
-from collections.abc import Callable
-from typing import NamedTuple
-
-from django.db.models import Expression, QuerySet
+from django.db.models import FilteredRelation, Q, QuerySet
 from django.http import Http404, QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils.http import urlencode
 
 from accounts.models import User
 from accounts.refused import Refused
+from credits.hours_field import ZERO
+from credits.models import Subject
 from credits.years import current_year
 from desk import people
 from desk.exports.sheets import Column, Sheet
@@ -18,17 +17,7 @@ from orgs.models import Duty, Organization, TitleLevel
 from workflow.wording import masked_name
 
 LEVELS = dict(TitleLevel.choices)
-
-
-class OfYear(NamedTuple):
-    """A column about the current year: `of` makes its expression over Practitioner."""
-
-    column: Column
-    of: Callable[[int], Expression]
-
-
-# The hours of the year belong here, one entry each for 公需, 专业 and 合计: a Subquery over credits.models.Standing.
-OF_YEAR: tuple[OfYear, ...] = ()
+SUBJECTS = (Subject.PUBLIC, Subject.PROFESSIONAL)  # what else a policy pack counts is in 合计
 
 
 class PeopleSheet(Sheet):
@@ -43,7 +32,8 @@ class PeopleSheet(Sheet):
             Column("职称系列", 18),
             Column("级别", 10),
             Column("取得时间", 12),
-            *(one.column for one in OF_YEAR),
+            *(Column(f"{current_year()} 年{subject.label}", 16) for subject in SUBJECTS),
+            Column(f"{current_year()} 年合计学时", 16),
         ]
 
     def filters(self, asked: QueryDict, actor: Actor) -> dict:
@@ -86,11 +76,10 @@ class PeopleSheet(Sheet):
             filters.get("unmet", False),
             self.scope(actor, filters),
         )
-        year = current_year()
-        of_year = {f"of_year_{number}": one.of(year) for number, one in enumerate(OF_YEAR)}
         number = ["user__id_masked"] if masked else ["user__id_kind", "user__id_index", "user__id_sealed"]
+        this_year = FilteredRelation("standings", condition=Q(standings__year=current_year()))
         return (
-            found.annotate(**of_year)
+            found.annotate(this_year=this_year)
             .order_by("path", "pk")
             .values_list(
                 "user__name",
@@ -98,17 +87,18 @@ class PeopleSheet(Sheet):
                 "title_series__name",
                 "title_level",
                 "title_awarded_on",
-                *of_year,
+                "this_year__hours",
+                "this_year__total",
                 *number,
             )
         )
 
     def cells(self, row: tuple, *, masked: bool) -> list:
-        name, unit, series, level, awarded_on, *rest = row
-        of_year, number = rest[: len(OF_YEAR)], rest[len(OF_YEAR) :]
+        name, unit, series, level, awarded_on, hours, total, *number = row
         if masked:
             who = [masked_name(name), *number]
         else:
             kind, index, sealed = number
             who = [name, User(id_kind=kind, id_index=index, id_sealed=sealed).id_number.reveal()]
-        return [*who, unit, series, LEVELS.get(level, ""), awarded_on, *of_year]
+        earned = [(hours or {}).get(subject, ZERO) for subject in SUBJECTS]
+        return [*who, unit, series, LEVELS.get(level, ""), awarded_on, *earned, total or ZERO]

@@ -47,7 +47,11 @@ def export(request: HttpRequest, sheet: str) -> HttpResponse:
         except Refused as refusal:
             messages.error(request, str(refusal))
         else:
-            return _answer(export, one, rows) if rows is not None else redirect("desk:export_job", export.pk)
+            return (
+                _answer(request, export, one, rows)
+                if rows is not None
+                else redirect("desk:export_job", export.pk)
+            )
     count = replica.read(asking.estimate, one, actor, filters)
     narrowed = one.query(filters)
     context = {
@@ -62,9 +66,9 @@ def export(request: HttpRequest, sheet: str) -> HttpResponse:
     return render(request, "desk/exports/new.html", context)
 
 
-def _answer(export: Export, sheet: Sheet, rows: list[tuple]) -> HttpResponse:
+def _answer(request: HttpRequest, export: Export, sheet: Sheet, rows: list[tuple]) -> HttpResponse:
     """The file itself, made as it is sent; nothing of it is stored."""
-    first = head(export, sheet)
+    first = head(export, sheet, request.reads.as_of)
     cells = (sheet.cells(row, masked=export.masked) for row in rows)
     if export.format == Format.CSV:
         titles = [column.title for column in sheet.columns]

@@ -23,11 +23,14 @@ from credits.models.declaring import (
 )
 from credits.models.intake import (
     BatchState,
+    CheckedRow,
     IntakeBatch,
     IntakeError,
     IntakeRecord,
     Provider,
     ProviderKey,
+    ProviderNonce,
+    PushRefusal,
 )
 from credits.models.ledger import LedgerEntry, Recheck, Source, Standing, Verb
 from credits.models.packs import PackState, RulePack, Window, WindowKind
@@ -43,6 +46,7 @@ __all__ = [
     "CertificateCheck",
     "CertificateEvent",
     "CertificateState",
+    "CheckedRow",
     "Declaration",
     "IntakeBatch",
     "IntakeError",
@@ -54,6 +58,8 @@ __all__ = [
     "PackState",
     "Provider",
     "ProviderKey",
+    "ProviderNonce",
+    "PushRefusal",
     "Recheck",
     "ReliefRequest",
     "RulePack",

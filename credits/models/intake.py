@@ -65,6 +65,7 @@ class ProviderKey(models.Model):
     created_at = models.DateTimeField("创建时间", default=timezone.now)
     last_used_at = models.DateTimeField("最近使用", null=True, blank=True)
     revoked_at = models.DateTimeField("停用时间", null=True, blank=True)
+    revoked_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
 
     class Meta:
         verbose_name = verbose_name_plural = "接口密钥"
@@ -72,6 +73,39 @@ class ProviderKey(models.Model):
 
     def __str__(self) -> str:
         return self.key_id
+
+
+class ProviderNonce(models.Model):
+    """One request that a key has signed: the same one again is refused. Forgotten once its time stamp is too old."""
+
+    key = models.ForeignKey(ProviderKey, models.CASCADE, related_name="+", db_index=False)
+    nonce = models.CharField(max_length=64)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "接口请求随机串"
+        constraints = [models.UniqueConstraint(fields=["key", "nonce"], name="provider_nonce_once")]
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.at:%Y-%m-%d %H:%M}"
+
+
+class PushRefusal(models.Model):
+    """被拒绝的报送: how often a key's requests were refused with one code on one day, and the last sentence."""
+
+    key = models.ForeignKey(ProviderKey, models.CASCADE, related_name="refusals", db_index=False)
+    code = models.CharField("代码", max_length=40)
+    day = models.DateField("日期")
+    count = models.PositiveIntegerField("次数", default=1)
+    sentence = models.CharField("最近一次", max_length=300)
+    last_at = models.DateTimeField("最近时间", default=timezone.now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "被拒绝的报送"
+        constraints = [models.UniqueConstraint(fields=["key", "day", "code"], name="push_refusal_once")]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.count}"
 
 
 class BatchState(models.TextChoices):
@@ -86,7 +120,8 @@ class BatchState(models.TextChoices):
 class IntakeBatch(models.Model):
     """导入批次: one spreadsheet of a provider, first checked without writing anything (试运行), then entered as a whole.
 
-    `digest` is the file's SHA-256; `rows_*` count what the check found, `rows_done` moves the progress bar.
+    `digest` is the file's SHA-256; `rows_*` count what the check found, `rows_done` moves the progress bar. The file
+    holds whole ID numbers and is deleted once it was checked; what is entered then are the batch's CheckedRows.
     """
 
     provider = models.ForeignKey(Provider, models.PROTECT, related_name="batches")
@@ -134,13 +169,45 @@ class IntakeError(models.Model):
         return f"{self.row} {self.sentence}"
 
 
+class CheckedRow(models.Model):
+    """A row of a checked batch that waits to be entered: what its IntakeRecord will say. Gone once the batch is over."""
+
+    # No constraint in the database: a hundred thousand look-ups of a row that is never deleted.
+    batch = models.ForeignKey(
+        IntakeBatch, models.CASCADE, related_name="checked", db_index=False, db_constraint=False
+    )
+    row = models.PositiveIntegerField("行")
+    event_id = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)
+    person_index = models.CharField(max_length=64)
+    person_hint = models.CharField(max_length=4)
+    person_name = models.CharField(max_length=50)
+    year = models.PositiveSmallIntegerField()
+    subject = models.CharField(max_length=20)
+    hours = models.DecimalField(max_digits=5, decimal_places=1)
+    title = models.CharField(max_length=120)
+    started_on = models.DateField(null=True)
+    completed_on = models.DateField()
+    certificate_number = models.CharField(max_length=60)
+    number_key = models.CharField(max_length=60)
+    corrects_event = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "已检查的行"
+        constraints = [models.UniqueConstraint(fields=["batch", "row"], name="checked_row_once")]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} {self.row}"
+
+
 class IntakeRecord(models.Model):
     """平台学时记录: one event of a provider, once. Append only but for `practitioner`, filled when the person registers.
 
     `event_id` is the provider's own number of the event; `digest` tells a repetition from a change. `person_index` is
     the blind index of the ID number: enough to find the person, not to read the number; `person_hint` are its last
     four digits, for the inbox of people who are not registered yet. `corrects` is the earlier record of which this
-    one is the correction; hours 0 in a correction takes the earlier one back.
+    one is the correction; hours 0 in a correction takes the earlier one back. `batch` is the spreadsheet that brought
+    it, `key` the key that signed the request.
     """
 
     provider = models.ForeignKey(Provider, models.PROTECT, related_name="records", db_index=False)
@@ -166,6 +233,9 @@ class IntakeRecord(models.Model):
     batch = models.ForeignKey(
         IntakeBatch, models.PROTECT, null=True, blank=True, related_name="records", db_index=False
     )
+    key = models.ForeignKey(
+        ProviderKey, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     received_at = models.DateTimeField("收到时间", default=timezone.now)
 
     class Meta:
@@ -173,6 +243,10 @@ class IntakeRecord(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["provider", "event_id"], name="intake_event_once"),
             models.CheckConstraint(name="intake_hours_in_range", condition=Q(hours__gte=0, hours__lte=200)),
+            models.CheckConstraint(
+                name="intake_no_hours_only_in_a_correction",
+                condition=Q(hours__gt=0) | Q(corrects__isnull=False),
+            ),
         ]
         indexes = [
             models.Index(

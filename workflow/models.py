@@ -291,6 +291,7 @@ class Attachment(models.Model):
                 | (Q(application__isnull=True) & ~Q(draft="")),
             )
         ]
+        indexes = [models.Index(fields=["sha256"], name="attachment_digest")]
 
     def __str__(self) -> str:
         return self.name

@@ -41,6 +41,7 @@ class Activity(models.Model):
     )
     graduated_on = models.DateField("毕业或取得日期", null=True, blank=True)
     filed_in_advance = models.BooleanField("已事先备案", null=True, blank=True)
+    in_plan = models.BooleanField("已列入单位年度计划", null=True, blank=True)
     stated_hours = models.DecimalField("证明上的学时", max_digits=5, decimal_places=1, null=True, blank=True)
     certificate_number = models.CharField("证书或证明编号", max_length=60, blank=True)
     number_key = models.CharField(max_length=60, blank=True, editable=False)
@@ -77,9 +78,11 @@ class Declaration(Payload, Activity):
     """学时申报 (F-98 … F-113). `hours` is what was claimed: reckoned by the pack, or as stated where it has no rule.
 
     `pack` is the version it was reckoned under and `reckoning` the readable account of it, frozen at submission
-    ({"line": …, "steps": [[text, hours]], "cap": …, "wants": […], "signals": […]}); `lowered_to` what a reviewer
-    recognised instead (Lowering says who and why). Later packs change none of them.
+    (credits/account.py); `lowered_to` what a reviewer recognised instead (Lowering says who and why). Later packs
+    change none of them. `digests` is no column: SHA-256 of the files that will be claimed, looked at when it is filed.
     """
+
+    digests: tuple[str, ...] = ()
 
     practitioner = models.ForeignKey(
         Practitioner, models.PROTECT, related_name="declarations", db_index=False, verbose_name="申报人"

@@ -24,6 +24,7 @@ _MOBILE = re.compile(
 # A digest has eleven digits in a row now and then; it is nobody's number.
 _DIGEST = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{32,}(?![0-9A-Za-z])")
 _QUERY = re.compile(r"(/[^\s?'\"]*)\?[^\s'\"]+")  # of an address
+_RESET = re.compile(r"(/reset/)[^/\s'\"]+")  # who has the address may set the password
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id"}
 
 
@@ -77,7 +78,7 @@ class NoIdNumbers(logging.Filter):
             message = record.getMessage()
         except Exception:  # arguments that do not fit: what was meant is still worth a line
             message = f"{record.msg} {record.args!r}"
-        record.msg, record.args = without_numbers(message), ()
+        record.msg, record.args = _RESET.sub(r"\1…", without_numbers(message)), ()
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:

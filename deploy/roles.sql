@@ -1,12 +1,13 @@
--- The three roles of an installation, and what each may do. Run once, by an administrator of the server:
+-- The roles of an installation, and what each may do. Run once, by an administrator of the server:
 --
 --     createdb --encoding=UTF8 --locale=C.UTF-8 --template=template0 cpe
 --     psql --set=ON_ERROR_STOP=1 --dbname=cpe --file=deploy/roles.sql
---     psql --dbname=cpe        then  \password cpe_owner   \password cpe_app   \password cpe_readonly
+--     psql --dbname=cpe        then  \password cpe_owner   \password cpe_app   \password cpe_readonly   \password cpe_backup
 --
 -- cpe_owner     owns the tables: migrations alone (manage.py migrate)
 -- cpe_app       the website and the worker: rows, no tables; may not change what is only added to
 -- cpe_readonly  reports by other means: no secrets, no writing
+-- cpe_backup    deploy/backup.sh: copies the whole server, so its password is worth all of it
 --
 -- May be run any number of times. Timeouts stand here, because PgBouncer passes on no start-up options.
 
@@ -20,6 +21,10 @@ BEGIN
         END IF;
         EXECUTE format('ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', called);
     END LOOP;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'cpe_backup') THEN
+        CREATE ROLE cpe_backup;
+    END IF;
+    ALTER ROLE cpe_backup LOGIN REPLICATION NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
     EXECUTE format('ALTER DATABASE %I OWNER TO cpe_owner', current_database());
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO cpe_app, cpe_readonly', current_database());

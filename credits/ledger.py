@@ -14,6 +14,7 @@ from django.db.models import Subquery, Value
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
+from credits.certificates import hours_changed
 from credits.entering import enter_many
 from credits.hours_field import ZERO, added, as_hours, as_text
 from credits.models import Declaration, LedgerEntry, ReliefRequest, Source, Standing, Verb
@@ -194,6 +195,8 @@ def _enter(entry: LedgerEntry) -> None:
                 "complete": _is_complete(now, hours, imported, now.relief, person),
             },
         )
+    if entry.verb == Verb.REVERSED:
+        hours_changed([person.pk], entry.year)
 
 
 # One statement: entry and sum are never apart. A grant is signed by the last signature of its declaration.

@@ -150,6 +150,13 @@ def test_everything_on_the_record_is_hidden(log):
     assert "ValueError" in lines[5]["exception"]
 
 
+def test_the_address_of_a_reset_is_hidden(log):
+    """Whoever has it may set the password."""
+    logger, written = log
+    logger.error("Internal Server Error: %s", "/reset/TOKEN-xyz_1/")
+    assert written()[0]["message"] == "Internal Server Error: /reset/…/"
+
+
 def test_every_handler_of_the_settings_is_filtered():
     """In a process of its own: whatever is set up by then, Django's and the libraries' loggers included."""
     script = """

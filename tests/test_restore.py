@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from config import embedded
-from tests.cluster import Cluster, give, verifies_backups
+from tests.cluster import BINARIES, Cluster, give, verifies_backups
 
 pytestmark = [
-    pytest.mark.skipif(embedded.fcntl is None, reason="a cluster of its own needs a Unix"),
+    pytest.mark.skipif(sys.platform != "linux", reason="deploy's scripts are for Linux"),
     # In CI its absence is a failure.
     pytest.mark.skipif(
         not verifies_backups() and os.environ.get("CI") != "true",
@@ -65,6 +64,14 @@ class Drill:
         )
         self.restored: list[Cluster] = []
 
+    def start(self) -> None:
+        """The server runs, with an empty database and the roles."""
+        self.server.make().start()
+        self.server.sql("CREATE DATABASE cpe")
+        self.server.run(
+            BINARIES / "psql", "--set=ON_ERROR_STOP=1", "--dbname=cpe", "--file", DEPLOY / "roles.sql"
+        )
+
     def environment(self, server: Cluster | None = None, data: Path | None = None) -> dict:
         url = (server or self.server).url("cpe")
         return {"DATABASE_URL": url, "CPE_DATA_DIR": str(data or self.data)}
@@ -89,7 +96,7 @@ class Drill:
         return self.server.run(
             "/bin/bash", DEPLOY / name, *arguments, check=check,
             CPE_BACKUP_DIR=str(self.backups), CPE_DATA_DIR=str(self.data), CPE_KEYS_BACKUP_DIR=str(self.keys),
-            **environment,
+            PGUSER="cpe_backup", **environment,
         )  # fmt: skip
 
     def second(self) -> str:
@@ -143,8 +150,7 @@ def drill(tmp_path_factory):
     one = Drill(tmp_path_factory.mktemp("restore"))
     began = time.monotonic()
     try:
-        one.server.make().start()
-        one.server.sql("CREATE DATABASE cpe")
+        one.start()
         for command in ("migrate", "load_reference"):
             done = one.python("manage.py", command)
             assert done.returncode == 0, done.stderr

@@ -122,11 +122,31 @@ ACCOUNTS = Entry(
 ACCOUNTS_AND_OWN = ACCOUNTS._replace(under=(*ACCOUNTS.under, PROFILE, SETTINGS))
 PEOPLE_AND_UNITS = Entry("人员与单位", under=(PEOPLE, _tree("单位树"), SEARCH))
 
+CERTIFICATES = Entry(
+    "证书",
+    under=(
+        Entry("签发", "credits:issuing", _pages("credits", "certificate_batch"), to=_holds(Duty.HOURS)),
+        Entry(
+            "已签发、撤销",
+            "credits:issued_certificates",
+            _pages("credits", "certificate revoke_certificate"),
+            to=_holds(Duty.HOURS),
+        ),
+        Entry("查验记录", "credits:certificate_checks", to=_holds(Duty.HOURS)),
+    ),
+)
+
 ANONYMOUS = [
     HOME,
     Entry("注册", "registration:start", _pages("registration", "situations unit form check done again")),
     Entry("登录", "accounts:login", _pages("accounts", "forgot sent reset second_factor")),
-    Entry("综合查询", "registration:progress", _pages("registration", "withdraw")),
+    Entry(
+        "综合查询",
+        under=(
+            Entry("注册审核进度查询", "registration:progress", _pages("registration", "withdraw")),
+            Entry("电子证书查验", "credits:verify", _pages("credits", "verifying_keys")),
+        ),
+    ),
     Entry("常见问题", "desk:faq"),
 ]
 PRACTITIONER = [
@@ -137,6 +157,13 @@ PRACTITIONER = [
             Entry("新申报", "credits:declare", _pages("credits", "check done")),
             Entry("我的申报", "credits:mine"),
             Entry("历年学时", "credits:years"),
+        ),
+    ),
+    Entry(
+        "我的证书",
+        under=(
+            Entry("我的证书", "credits:certificates", _pages("credits", "certificate")),
+            Entry("职称申报材料", "credits:filing"),
         ),
     ),
     Entry(
@@ -172,6 +199,7 @@ BUREAU = [
     WAITING,
     ACCOUNTS_AND_OWN,
     PEOPLE_AND_UNITS,
+    CERTIFICATES,
     MESSAGES,
 ]
 OPERATOR = [

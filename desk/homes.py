@@ -13,7 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Authenticator
+from credits.certificates import current
 from credits.required import asked_in_words, packs_at, rules_among
+from credits.snapshot import is_complete
 from credits.standing import standing_of
 from credits.tallies import Count
 from credits.years import current_year, today
@@ -84,8 +86,11 @@ def of_practitioner(actor: Actor) -> dict:
     matters = inbox.matters(recent.order_by("-submitted_at"), most=30)
     standing = standing_of(me)
     end = date(standing.year, 12, 31)
+    complete = is_complete(standing)
     return {
         "standing": standing,
+        "complete": complete,
+        "certificate": current(me, standing.year) if complete else None,
         "deadline": shown_date(end),
         "days_left": (end - today()).days,
         "employer": me.employer,

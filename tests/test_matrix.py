@@ -20,7 +20,9 @@ from django.urls import get_resolver, reverse
 
 from accounts import outbox
 from accounts.models import User
+from credits import certificate_batches, certificates
 from credits.models import ActivityKind, Declaration, Subject
+from credits.paper.signing import public_keys
 from credits.years import current_year
 from orgs.models import AdminRole, Division, Duty, OrgAdmin
 from orgs.succession import offer
@@ -41,6 +43,8 @@ LIMITED = ("hours_admin", "pair")
 ADMINS = SUPERS + LIMITED
 EVERYBODY = ("nobody", *PRACTITIONERS, *ADMINS)
 ABOVE = ("authority", "office", "operator")
+OFFICES = ("office", "region")  # bureaus
+HOLDERS = (*PRACTITIONERS, *OFFICES)
 EMPLOYERS = ("unit", "sub_unit", "sibling")
 
 
@@ -108,6 +112,9 @@ MATRIX = {
     "registration:check": public(post=EVERYBODY, args="registering_role"),
     # Whoever is not logged in is led to the progress query, where a password opens it.
     "registration:code_document": public(get=("nobody", *SEES_UNIT), args="code"),
+    "credits:verify": public(post=EVERYBODY),
+    "credits:verifying_keys": public(),
+    "credits:verifying_key": public(args="key"),
     # --- for everybody who is logged in ----------------------------------------------------------
     "accounts:password": Page(ANY, ANY, role=ANY),
     "accounts:security": Page(ANY, role=ANY),
@@ -134,6 +141,21 @@ MATRIX = {
     "credits:check": Page(PRACTITIONERS, PRACTITIONERS, role=PRACTITIONERS),
     "credits:done": Page(("person",), role=PRACTITIONERS, args="application"),
     "credits:years": Page(PRACTITIONERS, role=PRACTITIONERS),
+    "credits:certificates": Page(PRACTITIONERS, role=PRACTITIONERS),
+    "credits:issue_own": Page(None, PRACTITIONERS, role=PRACTITIONERS),
+    "credits:filing": Page(PRACTITIONERS, role=PRACTITIONERS),
+    "credits:filing_pdf": Page(PRACTITIONERS, role=PRACTITIONERS),
+    # --- certificates: the person's own; bureaus above the person --------------------------------
+    "credits:certificate": Page(("person", "office"), role=HOLDERS, args="certificate"),
+    "credits:certificate_pdf": Page(("person", "office"), role=HOLDERS, args="certificate"),
+    "credits:replace_certificate": Page(None, ("person", "office"), role=HOLDERS, args="certificate"),
+    "credits:revoke_certificate": Page(("office",), ("office",), role=OFFICES, args="certificate"),
+    "credits:issuing": Page(OFFICES, role=OFFICES),
+    "credits:issue_all": Page(None, OFFICES, role=OFFICES),
+    "credits:issue_to": Page(None, ("office",), role=OFFICES, args="practitioner"),
+    "credits:certificate_batch": Page(("office",), role=OFFICES, args="batch"),
+    "credits:issued_certificates": Page(OFFICES, role=OFFICES),
+    "credits:certificate_checks": Page(OFFICES, role=OFFICES),
     "transfers:transfer": Page(PRACTITIONERS, PRACTITIONERS, role=PRACTITIONERS),
     # --- own data --------------------------------------------------------------------------------
     "registration:own_data": Page(PRACTITIONERS, PRACTITIONERS, role=PRACTITIONERS),
@@ -233,6 +255,8 @@ class World:
             by=accounts["unit"].user,
         )
         swap = offer(OrgAdmin.objects.get(account=pair).pk, by=town.actor(unit))
+        town.stands(person, public=30, professional=62)
+        certificate = certificates.issue(person, current_year(), by=town.actor(person))
         outbox.notify(person.user, "测试消息", "测试", url="/", account=person.account)
         correction = self._correction(town, accounts["colleague"])
         code = TemporaryCode.objects.create(
@@ -249,6 +273,9 @@ class World:
             "admin": {"admin_id": OrgAdmin.objects.get(account=hours_admin).pk},
             "application": {"application_id": application.pk},
             "attachment": {"attachment_id": file.pk},
+            "certificate": {"certificate_id": certificate.pk},
+            "batch": {"batch_id": certificate_batches.start(current_year(), by=town.actor(town.bureau)).pk},
+            "key": {"key_id": next(iter(public_keys()))},
             "message": {"message_id": person.user.messages.get().pk},
             "code": {"code_id": code.pk},
             "correction": {"application_id": correction.pk},

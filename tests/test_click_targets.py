@@ -292,6 +292,18 @@ def approve_one_matter(scene):
     return visitor
 
 
+@journey("J11", 3)
+def approve_twenty_five_matters(scene):
+    filed = [declare(scene.town, scene.town.practitioner(at=scene.unit)) for _ in range(25)]
+    visitor = scene.at_home(scene.unit)
+    visitor.click("全选，批量审核")
+    visitor.press("核对所选")
+    visitor.press("通过勾选的事项")
+    assert "已通过 25 件" in visitor.text
+    assert {first_step(one).state for one in filed} == {"approved"}
+    return visitor
+
+
 @journey("J12", 3)
 def reject_with_a_usual_reason(scene):
     filed = declare(scene.town, scene.person)

@@ -86,6 +86,10 @@ class Flow:
         """`check_decision` for many of a kind in bulk: the sentence for each application that may not be decided now."""
         return {}
 
+    def warnings(self, applications: list[Application]) -> dict[int, list[str]]:
+        """What a reviewer should look at before deciding, a sentence each; bulk approval leaves these out at first."""
+        return {}
+
     def signed(self, application: Application, step: Step) -> None:
         """After each approval of a step, before the next one opens, in the same transaction.
 

@@ -36,6 +36,8 @@ class Row(NamedTuple):
     summary: str
     submitted: str
     waited: str
+    step: int
+    checked: str
 
 
 class DoneRow(NamedTuple):
@@ -88,7 +90,7 @@ def waiting_by_duty(actor: Actor) -> dict[str, int]:
 def awaiting_rows(actor: Actor, duty: str = "", name: str = "") -> QuerySet:
     """The open steps as dicts for `keyset.page`, oldest first by ORDER."""
     steps = Step.objects.awaiting(actor)
-    return _narrowed(steps, duty, name).values("pk", "opened_at", **_SUBJECT)
+    return narrowed(steps, duty, name).values("pk", "opened_at", **_SUBJECT)
 
 
 ORDER = ("opened_at", "pk")
@@ -101,7 +103,7 @@ def decided_rows(actor: Actor, duty: str = "", name: str = "", removed: bool = F
     `removed`: those that it took out of the list instead (F-88).
     """
     steps = Step.objects.decided_for(actor).filter(removed__isnull=not removed)
-    return _narrowed(steps, duty, name).values(
+    return narrowed(steps, duty, name).values(
         "pk", "decided_at", "state", by=F("decided_by__name"), **_SUBJECT
     )
 
@@ -117,7 +119,8 @@ _SUBJECT = {
 }
 
 
-def _narrowed(steps: QuerySet, duty: str, name: str) -> QuerySet:
+def narrowed(steps: QuerySet, duty: str, name: str) -> QuerySet:
+    """Only those of one duty, and of people or organisations of this name."""
     if duty:
         steps = steps.filter(application__duty=duty)
     if name:
@@ -128,8 +131,8 @@ def _narrowed(steps: QuerySet, duty: str, name: str) -> QuerySet:
     return steps
 
 
-def shown_rows(rows: list[dict]) -> list[Row]:
-    """Inbox rows ready to print: names and ID numbers masked."""
+def shown_rows(rows: list[dict], checked: bool = False) -> list[Row]:
+    """Inbox rows ready to print: names and ID numbers masked; `checked` ticks the box of each."""
     now = timezone.now()
     return [
         Row(
@@ -140,6 +143,8 @@ def shown_rows(rows: list[dict]) -> list[Row]:
             row["summary"],
             shown_date(row["submitted_at"]),
             short_wait(row["opened_at"], now),
+            row["pk"],
+            " checked" if checked else "",
         )
         for row in rows
     ]

@@ -7,6 +7,7 @@ from credits import ledger
 from credits.forms.deciding import HoursApproveForm
 from credits.lowering import lower
 from credits.models import Declaration, Subject, WindowKind
+from credits.reckoning import settle
 from credits.windows import check_open, closed_for
 from orgs.models import Duty, Kind, Status
 from orgs.tree import chain_above
@@ -40,6 +41,9 @@ class HoursDeclaration(Flow):
         if declaration.year < settings.FIRST_DECLARABLE_YEAR:
             raise Refused(f"{settings.FIRST_DECLARABLE_YEAR} 年以前的学时由平台统一导入，不用申报。")
         check_open(practitioner, declaration.year, WindowKind.DECLARE)
+        # The rules or the year may have changed since the person saw the account: what is filed is reckoned here,
+        # while the person's row is locked, and never again.
+        settle(declaration, practitioner)
 
     def route(self, declaration, practitioner, by):
         employer = practitioner.employer
@@ -58,6 +62,9 @@ class HoursDeclaration(Flow):
         return closed_for(
             {one.pk: (one.practitioner.path, one.declaration.year) for one in applications}, WindowKind.REVIEW
         )
+
+    def warnings(self, applications):
+        return {one.pk: one.declaration.reckoning.get("signals", []) for one in applications}
 
     def signed(self, application, step, hours=None):
         if hours is not None:

@@ -2,19 +2,25 @@
 
 from django import template
 from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from workflow.wording import NOTHING
 
 register = template.Library()
 
-_INBOX = (
-    '<tr><td class="hd{}"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td><td data-l="事项">{}</td>'
+_BOX = '<td class="ck"><input class="form-check-input" type="checkbox" name="step" value="{}" aria-label="选择 {}，{}"{}></td>'
+_CELLS = (
+    '<td class="hd{}"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td>{}<td data-l="事项">{}</td>'
     '<td class="nw" data-l="提交">{}</td><td class="nw num" data-l="已等">{}</td></tr>\n'
 )
-_INBOX_WITH_UNIT = (
-    '<tr><td class="hd{}"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td><td data-l="单位">{}</td>'
-    '<td data-l="事项">{}</td><td class="nw" data-l="提交">{}</td><td class="nw num" data-l="已等">{}</td></tr>\n'
-)
+_UNIT = '<td data-l="单位">{}</td>'
+_INBOX = {
+    (with_unit, boxes): "<tr>"
+    + (_BOX if boxes else "")
+    + _CELLS.replace('{}<td data-l="事项">', (_UNIT if with_unit else "") + '<td data-l="事项">')
+    for with_unit in (True, False)
+    for boxes in (True, False)
+}
 _DONE = (
     '<tr><td class="hd{}"><a href="{}">{}</a></td><td class="nw" data-l="身份证号">{}</td><td data-l="事项">{}</td>'
     '<td data-l="结果"><span class="tag t-{}">{}</span></td><td data-l="审核人">{}</td>'
@@ -25,11 +31,28 @@ _DONE = (
 
 
 @register.simple_tag
-def inbox_rows(rows, with_unit=False):
-    """Table rows of workflow.inbox.Row; the unit's column only where people of several units come together."""
-    if with_unit:
-        return format_html_join("", _INBOX_WITH_UNIT, ((_unbroken(row), *row) for row in rows))
-    return format_html_join("", _INBOX, ((_unbroken(row), *row[:3], *row[4:]) for row in rows))
+def inbox_rows(rows, with_unit=False, boxes=False):
+    """Table rows of workflow.inbox.Row; the unit's column only where people of several units come together.
+
+    With `boxes` each begins with a box to tick, for deciding many at once.
+    """
+
+    def cells(row):
+        first = (row.step, row.who, row.summary, mark_safe(row.checked)) if boxes else ()  # noqa: S308  our own word
+        unit = (row.unit,) if with_unit else ()
+        return (
+            *first,
+            _unbroken(row),
+            row.url,
+            row.who,
+            row.id_masked,
+            *unit,
+            row.summary,
+            row.submitted,
+            row.waited,
+        )
+
+    return format_html_join("", _INBOX[with_unit, boxes], map(cells, rows))
 
 
 @register.simple_tag

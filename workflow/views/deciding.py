@@ -1,101 +1,20 @@
-"""Pages of the approval engine: the inbox, one application, the four verbs, attachments."""
+"""One application: its page, the four verbs, its files."""
 
-from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.kept import form_data
 from orgs.doors import for_admins, for_any_role
-from orgs.models import Duty, Kind
-from workflow import engine, inbox, keyset, reminders
+from orgs.models import Duty
+from workflow import engine, inbox, reminders
 from workflow.flow import flow_of, payload_of
-from workflow.forms import ApproveForm, InboxFilter, RejectForm
-from workflow.models import Application, Attachment, RemovedDecision, State, Step
+from workflow.forms import ApproveForm, RejectForm
+from workflow.models import Application, Attachment, State, Step
 from workflow.slip import slip_of
 from workflow.told import told
 
 PICTURES = ("image/jpeg", "image/png")
-
-
-@require_http_methods(["GET"])
-@for_admins
-def waiting(request: HttpRequest) -> HttpResponse:
-    """待办审核: what waits for this admin, oldest first."""
-    return _list(request, done=False)
-
-
-@require_http_methods(["GET"])
-@for_admins
-def done(request: HttpRequest) -> HttpResponse:
-    """已办: what this organisation decided."""
-    return _list(request, done=True)
-
-
-@require_http_methods(["POST"])
-@for_admins
-def remove_done(request: HttpRequest) -> HttpResponse:
-    """从已办列表中移除, or bring back: the list of the own organisation alone changes (F-88)."""
-    asked = request.POST.get("step", "")
-    if not (asked.isascii() and asked.isdecimal() and len(asked) < 19):
-        raise Http404
-    step = get_object_or_404(Step.objects.decided_for(request.actor), pk=asked)
-    if "restore" in request.POST:
-        RemovedDecision.objects.filter(step=step).delete()
-        messages.success(request, "已恢复到已办列表。")
-        return redirect(reverse("workflow:done") + "?removed=1")
-    RemovedDecision.objects.get_or_create(step=step, defaults={"by": request.user})
-    messages.success(request, "已从已办列表中移除，办理记录仍然保留，可在“已移除的记录”中恢复。")
-    return redirect("workflow:done")
-
-
-def _list(request: HttpRequest, done: bool) -> HttpResponse:
-    actor = request.actor
-    counts = request.waiting = inbox.waiting_by_duty(actor)
-    duty = request.GET.get("duty", "")
-    duty = duty if duty in counts else ""
-    name = request.GET.get("name", "").strip()[:50]
-    removed = done and "removed" in request.GET
-    if done:
-        page = keyset.page(inbox.decided_rows(actor, duty, name, removed), inbox.DONE_ORDER, request.GET)
-        rows = inbox.shown_done(page.rows)
-    else:
-        page = keyset.page(inbox.awaiting_rows(actor, duty, name), inbox.ORDER, request.GET)
-        rows = inbox.shown_rows(page.rows)
-    context = {
-        "rows": rows,
-        "page": page,
-        "done": done,
-        "removed": removed,
-        "tabs": _tabs(counts, duty, done),
-        "filter": InboxFilter({"duty": duty, "name": name}),
-        "reset_url": (request.path + (f"?duty={duty}" if duty else "")) if name else "",
-        "name": name,
-        "with_unit": actor.organization.kind != Kind.EMPLOYER,
-        "first_waited": rows[0].waited if rows and not done and not page.newer else "",
-    }
-    return render(request, "workflow/inbox.html", context)
-
-
-def _tabs(counts: dict, duty: str, done: bool) -> list[dict]:
-    total = sum(counts.values())
-    tabs = [{"query": "", "label": "全部", "count": inbox.shown_count(total), "current": not duty}]
-    for one, count in counts.items():
-        label = inbox.DUTY_TABS[one]
-        tabs.append(
-            {
-                "query": f"?duty={one}",
-                "label": label,
-                "count": inbox.shown_count(count),
-                "current": duty == one,
-            }
-        )
-    if done:
-        for tab in tabs:
-            tab["count"] = ""
-    # With one kind of work the choice between it and everything is no choice.
-    return tabs if len(tabs) > 2 else tabs[:1]
 
 
 @require_http_methods(["GET"])

@@ -1,0 +1,1 @@
+"""Pages of the approval engine, one file per group of pages."""

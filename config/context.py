@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts import replica
 from accounts.identities import identities_of
 from accounts.messages import unread_count
 from accounts.models import RoleAccount
@@ -82,7 +83,8 @@ PEOPLE = Entry(
     to=_holds(Duty.PEOPLE),
 )
 SEARCH = Entry("综合查询", "desk:search")
-FIGURES = Entry("查询统计", under=(PEOPLE, SEARCH))
+EXPORTS = Entry("导出记录", "desk:exports", _pages("desk", "export export_job"), to=_holds(Duty.PEOPLE))
+FIGURES = Entry("查询统计", under=(PEOPLE, SEARCH, EXPORTS))
 
 
 def _tree(label: str, kind: str | None = None) -> Entry:
@@ -120,7 +122,7 @@ ACCOUNTS = Entry(
 )
 # Bureaus and the platform have no word of their own for these in the first row.
 ACCOUNTS_AND_OWN = ACCOUNTS._replace(under=(*ACCOUNTS.under, PROFILE, SETTINGS))
-PEOPLE_AND_UNITS = Entry("人员与单位", under=(PEOPLE, _tree("单位树"), SEARCH))
+PEOPLE_AND_UNITS = Entry("人员与单位", under=(PEOPLE, _tree("单位树"), SEARCH, EXPORTS))
 
 CERTIFICATES = Entry(
     "证书",
@@ -233,7 +235,8 @@ FOOTER = [
 def page(request: HttpRequest) -> dict:
     """Variables of base.html, once per request however many templates it renders."""
     if not hasattr(request, "_page"):
-        request._page = _page(request, getattr(request, "actor", NOBODY))
+        with replica.primary():  # what waits and who is here is of this moment, also on pages that read a replica
+            request._page = _page(request, getattr(request, "actor", NOBODY))
     return request._page
 
 

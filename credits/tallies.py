@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from django.db import connection, transaction
 
+from accounts import replica
 from credits.hours_field import ZERO, as_hours
 from credits.models.tallies import ALL_SERIES, NOW
 from orgs.models import Organization
@@ -71,7 +72,7 @@ def _count(row: tuple | None, today: tuple | None) -> Count:
 
 
 def _rows(places: list[Organization], years: list[int], series: bool) -> list[tuple]:
-    with connection.cursor() as cursor:
+    with replica.connection().cursor() as cursor:
         cursor.execute(
             _READ.format(
                 rolled=f"t.series <> '{ALL_SERIES}'" if series else f"t.series = '{ALL_SERIES}'",

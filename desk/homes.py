@@ -12,6 +12,7 @@ from django.db.models import Exists, F, Min, Q
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import replica
 from accounts.models import Authenticator
 from credits.certificates import current
 from credits.required import asked_in_words, packs_at, rules_among
@@ -141,7 +142,7 @@ def of_organization(actor: Actor) -> dict:
     rows = list(inbox.awaiting_rows(actor).order_by(*inbox.ORDER)[: inbox.MOST + 1])
     waiting, rows = len(rows), rows[:FIRST_ROWS]
     year = current_year()
-    count = met.of([unit], year)[unit.pk]
+    count = replica.read(met.of, [unit], year)[unit.pk]
     people, complete = count.people, count.complete
     may_look_up = actor.can(Duty.PEOPLE)
     people_url = reverse("desk:people") if may_look_up else ""
@@ -368,7 +369,7 @@ def _children(bureau: Organization, late: list[dict], year: int, asked: bool) ->
     """
     found = Organization.objects.active().filter(superior=bureau, kind__in=[Kind.BUREAU, Kind.AUTHORITY])
     children = sorted(found, key=lambda one: (one.kind != Kind.BUREAU, one.division_id or "", one.pk))
-    counts = met.of([bureau, *children], year)
+    counts = replica.read(met.of, [bureau, *children], year)
     whole = counts.pop(bureau.pk)
     rows = {
         child.pk: {

@@ -28,6 +28,7 @@ from orgs.models import AdminRole, Division, Duty, OrgAdmin
 from orgs.succession import offer
 from orgs.uscc import make_temporary
 from registration.models import IdentityCorrection, TemporaryCode
+from tests.test_exports import stored
 from tests.town import Town
 from transfers.models import Release
 from workflow import engine
@@ -174,8 +175,16 @@ MATRIX = {
     "workflow:remove_done": Page(None, (), role=ADMINS),
     "workflow:inbox": Page(ADMINS, role=ADMINS),
     "workflow:done": Page(ADMINS, role=ADMINS),
+    # Without anything chosen they lead back to the list.
+    "workflow:check_many": Page(ADMINS, ADMINS, role=ADMINS),
+    "workflow:decide_many": Page(ADMINS, ADMINS, role=ADMINS),
     "workflow:approve": Page(("unit", "hours_admin"), ("unit", "hours_admin"), role=ADMINS, args="step"),
     "workflow:reject": Page(("unit", "hours_admin"), ("unit", "hours_admin"), role=ADMINS, args="step"),
+    "desk:exports": Page(ADMINS, role=ADMINS),
+    "desk:export": Page(PEOPLE, PEOPLE, role=PEOPLE, args="sheet"),
+    "desk:export_job": Page(("unit",), role=ADMINS, args="export"),
+    "desk:export_download": Page(None, ("unit",), role=ADMINS, args="export"),
+    "desk:export_cancel": Page(None, ("unit",), role=ADMINS, args="export"),
     "desk:people": Page(PEOPLE, PEOPLE, role=PEOPLE),
     "desk:person": Page(SEES_PERSON, role=PEOPLE, args="practitioner"),
     "desk:person_history": Page(SEES_PERSON, role=PEOPLE, args="practitioner"),
@@ -273,6 +282,8 @@ class World:
             "admin": {"admin_id": OrgAdmin.objects.get(account=hours_admin).pk},
             "application": {"application_id": application.pk},
             "attachment": {"attachment_id": file.pk},
+            "export": {"export_id": stored(town, unit).pk},
+            "sheet": {"sheet": "people"},
             "certificate": {"certificate_id": certificate.pk},
             "batch": {"batch_id": certificate_batches.start(current_year(), by=town.actor(town.bureau)).pk},
             "key": {"key_id": next(iter(public_keys()))},

@@ -197,6 +197,22 @@ def test_a_paused_replica_shows_old_figures_and_says_so_and_the_list_shows_the_n
     assert (count(admin), lag(admin)) == (before + 1, "")
 
 
+def test_a_dashboard_counts_on_the_replica(site, admin, paused):
+    def people() -> int:
+        tile = r'<span class="big">([0-9,]+)</span> <span[^>]*>在册人员'
+        return int(re.search(tile, admin.open(""))[1].replace(",", ""))
+
+    before = people()
+    another_person(site)
+    time.sleep(TELL_AFTER + 0.2)
+    assert people() == before
+    assert "数据截至" in admin.open("")
+    site.pair.replica.sql("SELECT pg_wal_replay_resume()")
+    site.pair.replayed()
+    assert people() == before + 1
+    assert "数据截至" not in admin.open("")
+
+
 def test_an_idle_primary_is_no_lag(site, admin):
     site.pair.replayed()
     time.sleep(TELL_AFTER + 0.5)

@@ -144,6 +144,7 @@ ANONYMOUS = [
     Entry("登录", "accounts:login", _pages("accounts", "forgot sent reset second_factor")),
     Entry(
         "综合查询",
+        "registration:progress",
         under=(
             Entry("注册审核进度查询", "registration:progress", _pages("registration", "withdraw")),
             Entry("电子证书查验", "credits:verify", _pages("credits", "verifying_keys")),

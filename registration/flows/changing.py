@@ -6,7 +6,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import RoleAccount, User
-from orgs.models import Duty, Status
+from orgs.arrivals import arrived
+from orgs.models import Duty, Practitioner, Status
 from orgs.tree import platform
 from registration import letters, working_days
 from registration.models import IdentityCorrection, TitleChange
@@ -110,6 +111,9 @@ class IdentityCorrectionFlow(Flow):
                 raise
             raise Refused(NUMBER_TAKEN) from error
         RoleAccount.objects.filter(user=user).end_sessions()
+        # What was reported under the right name and number waits for it; the person may be here as an admin as well.
+        for practitioner in Practitioner.objects.select_for_update(no_key=True).filter(user=user):
+            arrived(practitioner)
         letters.corrected(user, number=number is not None)
 
     def again_url(self, correction):

@@ -4,6 +4,7 @@ from django.urls import reverse
 
 from accounts.models import AccountStatus, RoleAccount
 from orgs import uscc
+from orgs.arrivals import arrived
 from orgs.models import Duty, Kind, Organization, Practitioner, Status
 from orgs.tree import platform
 from registration import letters, temporary_code
@@ -68,6 +69,7 @@ class PractitionerFlow(RegistrationFlow):
         practitioner.status = Status.ACTIVE
         practitioner.save(update_fields=["status"])
         _open(payload.account_id, practitioner.employer.name)
+        arrived(practitioner)
 
     def closed(self, payload):
         practitioner: Practitioner = payload.application.practitioner

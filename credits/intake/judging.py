@@ -1,0 +1,144 @@
+"""What the database has against rows that are well written: asked for all of them in one statement.
+
+The same when a spreadsheet is checked, when it is entered (under the locks of credits/posting.py: only then the answer
+holds) and for the events of an API request.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from django.db import connection
+
+from credits.intake.columns import Checked, Wrong
+from credits.models import IntakeBatch, Provider, ProviderKey
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """Rows on their way in, as a part of a statement: `sql` gives the columns of Checked."""
+
+    provider: Provider
+    sql: str
+    values: dict
+    batch: IntakeBatch | None = None
+    key: ProviderKey | None = None
+
+    @property
+    def parameters(self) -> dict:
+        bureau = self.provider.bureau
+        return {**self.values, "provider": self.provider.pk, "place": bureau.path if bureau else ""}
+
+
+def of_batch(batch: IntakeBatch) -> Arriving:
+    """The rows of a batch that were checked."""
+    sql = f"SELECT {', '.join(Checked._fields)} FROM credits_checkedrow WHERE batch_id = %(batch)s"  # noqa: S608
+    return Arriving(batch.provider, sql, {"batch": batch.pk}, batch=batch)
+
+
+def of_events(provider: Provider, key: ProviderKey | None, rows: list[Checked]) -> Arriving:
+    """A few rows that are in memory."""
+    text = json.dumps([row._asdict() for row in rows], default=str)
+    return Arriving(provider, _FROM_JSON, {"rows": text}, key=key)
+
+
+_FROM_JSON = f"""
+SELECT {", ".join(Checked._fields)} FROM jsonb_to_recordset(%(rows)s::jsonb) AS one (
+    row integer, event_id text, digest text, person_index text, person_hint text, person_name text, year integer,
+    subject text, hours numeric, title text, started_on date, completed_on date, certificate_number text,
+    number_key text, corrects_event text)
+"""  # noqa: S608
+
+
+class Problem(NamedTuple):
+    """A row that cannot be entered: which, the code of the reason, and the sentence at its column."""
+
+    row: int
+    code: str
+    wrong: Wrong
+
+
+@dataclass
+class Verdict:
+    """`problems`, and how many rows would be new, are known already, or would wait for their person to register."""
+
+    problems: list[Problem] = field(default_factory=list)
+    counts: Counter = field(default_factory=Counter)
+
+    @property
+    def new(self) -> int:
+        return self.counts["new"] + self.counts["waiting"]
+
+
+def judge(arriving: Arriving) -> Verdict:
+    """One statement, however many rows."""
+    verdict = Verdict()
+    with connection.cursor() as cursor:
+        cursor.execute(_JUDGE.format(arriving=arriving.sql), arriving.parameters)
+        for row, code, other in cursor.fetchall():
+            if code in _FINE:
+                verdict.counts[code] = row
+            else:
+                column, sentence = _SENTENCES[code]
+                bureau = arriving.provider.bureau
+                words = sentence.format(other=other, bureau=bureau.name if bureau else "")
+                verdict.problems.append(Problem(row, code, Wrong(column, words)))
+    return verdict
+
+
+_FINE = ("new", "known", "waiting")
+_SENTENCES = {
+    "event_conflict": (
+        "event_id",
+        "这个事件编号（{other}）已经入账，但内容不同。要更正请换新的事件编号，并填写更正的事件编号。",
+    ),
+    "duplicate_event": (
+        "event_id",
+        "与第 {other} 行的事件编号相同；没有填编号的，是同一人、同一课程、同一日期。请删除重复的一行，或分别填写编号。",
+    ),
+    "duplicate_correction": ("corrects", "与第 {other} 行更正的是同一条记录，请只保留一行。"),
+    "unknown_event": ("corrects", "没有入过这个事件编号的账，不能更正，请核对编号。"),
+    "already_corrected": ("corrects", "这条记录已被事件 {other} 更正，请改为更正那一条。"),
+    "name_mismatch": ("name", "姓名与登记的不一致，请核对证件号码和姓名。"),
+    "outside_bureau": ("id_number", "此人不在{bureau}管辖的单位，不能由本平台报送。"),
+}
+
+# People write one name with different blanks, dots and widths.
+_NAME = "lower(translate(normalize({}, NFKC), ' ·•・‧∙.', ''))"
+NAME_FITS = f"(r.person_name = u.name OR {_NAME.format('r.person_name')} = {_NAME.format('u.name')})"
+
+_JUDGE = f"""
+WITH r AS MATERIALIZED ({{arriving}}),
+twice AS (
+    SELECT corrects_event, min(row) AS first FROM r WHERE corrects_event <> '' GROUP BY 1 HAVING count(*) > 1
+), judged AS MATERIALIZED (
+    SELECT r.row, r.event_id, old.id AS old, later.event_id AS later, min(r.row) OVER (PARTITION BY r.event_id) AS first,
+           twice.first AS first_correction, p.status IS NOT DISTINCT FROM 'active' AS here,
+           CASE WHEN old.id IS NOT NULL THEN CASE WHEN old.digest <> r.digest THEN 'event_conflict' ELSE 'known' END
+                WHEN r.row > twice.first THEN 'duplicate_correction'
+                WHEN r.corrects_event <> '' AND target.id IS NULL THEN 'unknown_event'
+                WHEN later.id IS NOT NULL THEN 'already_corrected'
+                WHEN u.id IS NOT NULL AND NOT {NAME_FITS} THEN 'name_mismatch'
+                WHEN p.status = 'active' AND NOT starts_with(p.path, %(place)s) THEN 'outside_bureau'
+           END AS code
+      FROM r
+      LEFT JOIN credits_intakerecord old ON old.provider_id = %(provider)s AND old.event_id = r.event_id
+      LEFT JOIN credits_intakerecord target
+             ON target.provider_id = %(provider)s AND target.event_id = nullif(r.corrects_event, '')
+      LEFT JOIN credits_intakerecord later ON later.corrects_id = target.id
+      LEFT JOIN twice ON twice.corrects_event = r.corrects_event
+      LEFT JOIN accounts_user u ON u.id_index = r.person_index
+      LEFT JOIN orgs_practitioner p ON p.user_id = u.id
+), named AS (
+    SELECT row, here,
+           CASE WHEN row > first THEN 'duplicate_event' ELSE coalesce(code, CASE WHEN here THEN 'new' ELSE 'waiting' END)
+           END AS code,
+           CASE WHEN row > first THEN first::text WHEN code = 'event_conflict' THEN event_id
+                WHEN code = 'duplicate_correction' THEN first_correction::text ELSE coalesce(later, '') END AS other
+      FROM judged
+)
+SELECT row, code, other FROM named WHERE code NOT IN ('new', 'known', 'waiting')
+UNION ALL
+SELECT count(*)::integer, code, '' FROM named WHERE code IN ('new', 'known', 'waiting') GROUP BY code
+"""  # noqa: S608

@@ -1,0 +1,244 @@
+"""Platforms' records and what they bring to people's years (F-106): a whole batch in a few statements, or one event.
+
+With credits/ledger.py the only module that writes LedgerEntry or Standing, and the only one that writes IntakeRecord.
+Whatever comes in twice is entered once: (provider, event) is unique, and so are a record's grant and its reversal.
+
+Locks: the tree is held still, then every practitioner concerned in the order of their ids, whatever their status: who
+is just being approved is met there, before or after. Whoever appears in between, with a new row or another number, is
+found by credits/intake/attaching.py once both transactions are over.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from credits.certificates import hours_changed
+from credits.hours_field import as_hours
+from credits.intake.judging import NAME_FITS, Arriving, Problem, Verdict, judge
+from credits.models import RulePack
+from credits.required import is_met, rules_among
+from orgs.tree import hold_still
+
+LONGEST = "10min"  # of one statement: a batch takes longer than a page may
+
+
+class NotEntered(Exception):
+    """Nothing was entered, because of these problems."""
+
+    def __init__(self, problems: list[Problem]):
+        super().__init__(f"{len(problems)} problems")
+        self.problems = problems
+
+
+@dataclass
+class Entered:
+    """The new records' ids, how many of the rows were known, how many wait for their person to register."""
+
+    ids: list[int] = field(default_factory=list)
+    known: int = 0
+    waiting: int = 0
+
+
+@transaction.atomic
+def enter(arriving: Arriving) -> Entered:
+    """Enter all of these rows or none (NotEntered): records, ledger, standings, certificates that changed by it."""
+    hold_still()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = '{LONGEST}'")
+        cursor.execute(_LOCK.format(arriving=arriving.sql), arriving.parameters)
+    verdict = judge(arriving)
+    if verdict.problems:
+        raise NotEntered(verdict.problems)
+    if not verdict.new:
+        return Entered(known=verdict.counts["known"])
+    ids = _insert(arriving)
+    if len(ids) < verdict.new:
+        # Somebody entered some of these events in this moment: were they the same?
+        verdict = _judged_again(arriving, verdict)
+    _post(ids)
+    return Entered(ids, sum(verdict.counts.values()) - len(ids), verdict.counts["waiting"])
+
+
+def attach(practitioner_ids: Iterable[int]) -> int:
+    """What was reported of these people before they registered is entered for them; returns how many records.
+
+    The caller holds their row locks, taken in the order of their ids. Nothing happens to who is not approved, to a
+    record with another name, and to one of a bureau's platform whose bureau is not above them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_ATTACH, {"people": list(practitioner_ids)})
+        ids = [row[0] for row in cursor.fetchall()]
+    if ids:
+        _post(ids)
+    return len(ids)
+
+
+def _insert(arriving: Arriving) -> list[int]:
+    values = {
+        **arriving.parameters,
+        "of_batch": arriving.batch.pk if arriving.batch else None,
+        "of_key": arriving.key.pk if arriving.key else None,
+        "now": timezone.now(),
+    }
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_INSERT.format(arriving=arriving.sql), values)
+            return [row[0] for row in cursor.fetchall()]
+    except IntegrityError as error:
+        # Of two corrections of one waiting record that come at once the database lets the first one through.
+        if "corrects" not in str(error):
+            raise
+        raise NotEntered(judge(arriving).problems) from error
+
+
+def _judged_again(arriving: Arriving, before: Verdict) -> Verdict:
+    problems = [one for one in judge(arriving).problems if one.code == "event_conflict"]
+    if problems:
+        raise NotEntered(problems)
+    return before
+
+
+def _post(ids: list[int]) -> None:
+    """Ledger and standings for records that were just entered or attached."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LEDGER, {"ids": ids, "now": timezone.now()})
+        entries = [row[0] for row in cursor.fetchall()]
+        if not entries:
+            return
+        met = _who_meets(entries)
+        cursor.execute(_STANDINGS, {"entries": entries, **met})
+        cursor.execute(_TAKEN_BACK, {"entries": entries})
+        taken_back = cursor.fetchall()
+    for year, people in taken_back:
+        hours_changed(people, year)
+
+
+def _who_meets(entries: list[int]) -> dict[str, list]:
+    """Of all different years that come about, those that are complete, column by column.
+
+    Most people of a batch stand alike: each combination of place, series, level and hours is measured once.
+    """
+    packs = list(RulePack.objects.published())
+    bureaus = {one.bureau_id for one in packs}
+    rules: dict[tuple, object] = {}
+    met: list[tuple] = []
+    with connection.cursor() as cursor:
+        cursor.execute(_DIFFERENT, {"entries": entries})
+        # jsonb comes and goes as its text.
+        for path, series, level, year, *texts in cursor:
+            above = [part for part in path.strip("/").split("/") if part]
+            key = (tuple(part for part in above if int(part) in bureaus), series, year)
+            if key not in rules:
+                rules[key] = rules_among(packs, path, series, year)
+            hours, imported, relief = map(json.loads, texts)
+            if is_met(rules[key], as_hours(hours), as_hours(imported), relief, level):
+                met.append((path, series or "", level, year, *texts))
+    columns = zip(*met, strict=True) if met else [()] * 7
+    names = ("paths", "series", "levels", "years", "hours", "imported", "reliefs")
+    return {name: list(column) for name, column in zip(names, columns, strict=True)}
+
+
+# --- statements -----------------------------------------------------------------------------------------
+
+# In the order of their ids, as everybody who locks many people does.
+_LOCK = """
+SELECT count(*) FROM (
+    SELECT p.id FROM orgs_practitioner p WHERE p.id IN (
+        SELECT here.id FROM ({arriving}) one
+          JOIN accounts_user u ON u.id_index = one.person_index JOIN orgs_practitioner here ON here.user_id = u.id
+        UNION
+        SELECT target.practitioner_id FROM ({arriving}) one
+          JOIN credits_intakerecord target
+            ON target.provider_id = %(provider)s AND target.event_id = nullif(one.corrects_event, '')
+    ) ORDER BY p.id FOR NO KEY UPDATE OF p
+) locked
+"""
+
+_INSERT = """
+INSERT INTO credits_intakerecord (provider_id, event_id, digest, person_index, person_hint, person_name, practitioner_id,
+       year, subject, hours, title, started_on, completed_on, certificate_number, number_key, corrects_id, batch_id,
+       key_id, received_at)
+SELECT %(provider)s, one.event_id, one.digest, one.person_index, one.person_hint, one.person_name, p.id,
+       one.year, one.subject, one.hours, one.title, one.started_on, one.completed_on, one.certificate_number,
+       one.number_key, target.id, %(of_batch)s, %(of_key)s, %(now)s
+  FROM ({arriving}) one
+  LEFT JOIN accounts_user u ON u.id_index = one.person_index
+  LEFT JOIN orgs_practitioner p ON p.user_id = u.id AND p.status = 'active'
+  LEFT JOIN credits_intakerecord target
+         ON target.provider_id = %(provider)s AND target.event_id = nullif(one.corrects_event, '')
+ ORDER BY one.event_id
+    ON CONFLICT (provider_id, event_id) DO NOTHING
+RETURNING id
+"""
+
+_ATTACH = f"""
+UPDATE credits_intakerecord r SET practitioner_id = p.id
+  FROM orgs_practitioner p JOIN accounts_user u ON u.id = p.user_id, credits_provider v
+  LEFT JOIN orgs_organization bureau ON bureau.id = v.bureau_id
+ WHERE p.id = ANY(%(people)s) AND p.status = 'active' AND r.practitioner_id IS NULL AND r.person_index = u.id_index
+   AND v.id = r.provider_id AND starts_with(p.path, coalesce(bureau.path, '')) AND {NAME_FITS}
+RETURNING r.id
+"""  # noqa: S608
+
+# A correction takes back what the corrected record granted, once, and grants what it says itself. A record that is
+# corrected already when its person registers grants nothing any more.
+_LEDGER = """
+INSERT INTO credits_ledgerentry (practitioner_id, year, subject, hours, verb, source, record_id, reason, at)
+SELECT was.practitioner_id, was.year, was.subject, -was.hours, 'reversed', 'import', was.record_id,
+       CASE WHEN r.hours > 0 THEN '学习平台更正' ELSE '学习平台撤回' END || '（事件 ' || r.event_id || '）', %(now)s
+  FROM credits_intakerecord r
+  JOIN credits_ledgerentry was ON was.record_id = r.corrects_id AND was.verb = 'granted'
+ WHERE r.id = ANY(%(ids)s)
+   AND NOT EXISTS (SELECT FROM credits_ledgerentry back WHERE back.record_id = r.corrects_id AND back.verb = 'reversed')
+UNION ALL
+SELECT r.practitioner_id, r.year, r.subject, r.hours, 'granted', 'import', r.id, '', %(now)s
+  FROM credits_intakerecord r
+ WHERE r.id = ANY(%(ids)s) AND r.practitioner_id IS NOT NULL AND r.hours > 0
+   AND NOT EXISTS (SELECT FROM credits_intakerecord later WHERE later.corrects_id = r.id)
+RETURNING id
+"""
+
+_AFTER = """
+WITH more AS (
+    SELECT practitioner_id, year, jsonb_object_agg(subject, hours::text) AS hours
+      FROM (SELECT practitioner_id, year, subject, sum(hours) AS hours FROM credits_ledgerentry
+             WHERE id = ANY(%(entries)s) GROUP BY 1, 2, 3) summed
+     GROUP BY 1, 2
+), after AS MATERIALIZED (
+    SELECT more.practitioner_id, more.year, credits_hours_add(s.hours, more.hours) AS hours,
+           credits_hours_add(s.imported, more.hours) AS imported, coalesce(s.relief, '[]') AS relief,
+           p.path, coalesce(p.title_series_id, '') AS series, p.title_level AS level
+      FROM more JOIN orgs_practitioner p ON p.id = more.practitioner_id
+      LEFT JOIN credits_standing s ON s.practitioner_id = more.practitioner_id AND s.year = more.year
+)
+"""
+
+_DIFFERENT = (
+    _AFTER
+    + """
+SELECT DISTINCT path, nullif(series, ''), level, year, hours, imported, relief FROM after
+"""
+)
+
+_STANDINGS = (
+    _AFTER
+    + """
+INSERT INTO credits_standing (practitioner_id, year, hours, imported, total, complete, relief)
+SELECT practitioner_id, year, hours, imported, credits_hours_total(hours), met.path IS NOT NULL, relief
+  FROM after LEFT JOIN unnest(%(paths)s::text[], %(series)s::text[], %(levels)s::text[], %(years)s::integer[],
+                              %(hours)s::jsonb[], %(imported)s::jsonb[], %(reliefs)s::jsonb[])
+                    AS met (path, series, level, year, hours, imported, relief)
+       USING (path, series, level, year, hours, imported, relief)
+ ORDER BY practitioner_id, year
+    ON CONFLICT (practitioner_id, year) DO UPDATE
+   SET hours = EXCLUDED.hours, imported = EXCLUDED.imported, total = EXCLUDED.total, complete = EXCLUDED.complete
+"""
+)
+
+_TAKEN_BACK = """
+SELECT year, array_agg(DISTINCT practitioner_id) FROM credits_ledgerentry
+ WHERE id = ANY(%(entries)s) AND verb = 'reversed' GROUP BY year
+"""

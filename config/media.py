@@ -45,10 +45,11 @@ def cross_check(storage: Storage = default_storage) -> Iterator[Wrong]:
 
 
 def _file_fields() -> Iterator[tuple[type[Model], str]]:
-    for model in apps.get_models():
-        for field in model._meta.concrete_fields:
-            if isinstance(field, FileField):
-                yield model, field.name
+    for app in apps.get_app_configs():
+        for model in app.get_models():
+            for field in model._meta.concrete_fields:
+                if isinstance(field, FileField):
+                    yield model, field.name
 
 
 def _digest(storage: Storage, path: str) -> str:

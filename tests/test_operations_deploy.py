@@ -121,6 +121,24 @@ def test_check_deploy_is_clean(tmp_path):
     assert "no issues (0 silenced)" in done.stdout
 
 
+def test_manage_sh_reads_the_file_as_the_services_do(tmp_path):
+    """Values with blanks too; what is set already stays."""
+    given = production(tmp_path)
+    file = tmp_path / "environment"
+    file.write_text(
+        "# words\n" + "\n".join(f"{name}={value}" for name, value in given.items() if name != "PATH")
+    )
+    done = subprocess.run(
+        [DEPLOY / "manage.sh", "diffsettings", "--all"],
+        env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "ENVIRONMENT_FILE": str(file)}
+        | {"CPE_PHONE": "12345"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "'hours': '工作日 8:30–17:30'" in done.stdout
+    assert "'phone': '12345'" in done.stdout
+    assert str(tmp_path) in done.stdout
+
+
 def test_check_deploy_would_complain(tmp_path):
     done = manage(production(tmp_path, CPE_HTTPS="0"), "check", "--deploy", "--fail-level", "WARNING")
     assert done.returncode == 1

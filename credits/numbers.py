@@ -14,7 +14,9 @@ _LABEL = re.compile(
     r"^(?:(?:证书|证明|证件|文件|结业证|合格证|专利|专利申请|授权公告|登记|标准|项目|课题)?(?:编号|号码|号)|NO\.?|№|DOI|ISBN)[:：.\s]*"
 )
 _DOI = re.compile(r"(?:HTTPS?://)?(?:DX\.)?(?:DOI\.ORG/)?(10\.\d{4,9}/\S+)")
-_JOURNAL = re.compile(r"(?:ISSN[:：\s]*\d{4}-?\d{3}[\dX]|(?:刊号[:：\s]*)?CN[:：\s]*\d{2}-\d{4}(?:/[A-Z0-9]{1,3})?)")
+_JOURNAL = re.compile(
+    r"(?:ISSN[:：\s]*\d{4}-?\d{3}[\dX]|(?:刊号[:：\s]*)?CN[:：\s]*\d{2}-\d{4}(?:/[A-Z0-9]{1,3})?)"
+)
 _PATENT = re.compile(r"(ZL|CN)?((?:19|20)\d{2}[1-9]\d{7}|\d{8})\.?([\dX])")
 
 
@@ -29,11 +31,6 @@ def key_of(number: str) -> str:
         return f"DOI{found[1]}"[:LONGEST]
     bare = re.sub(r"[^0-9A-Z\u4e00-\u9fff]", "", text)
     return (_isbn(bare) or _patent(re.sub(r"[^0-9A-Z.]", "", text)) or _other(bare))[:LONGEST]
-
-
-def names_a_work(key: str) -> bool:
-    """Whether the number belongs to a work that several people may have made, and not to one person's certificate."""
-    return key.startswith(("DOI", "ISBN", "ZL"))
 
 
 def _isbn(bare: str) -> str:
@@ -58,7 +55,9 @@ def _patent(text: str) -> str:
         return ""
     prefix, digits, check = found.groups()
     weights = [2, 3, 4, 5, 6, 7, 8, 9] * 2
-    expected = "0123456789X"[sum(int(one) * weight for one, weight in zip(digits, weights, strict=False)) % 11]
+    expected = "0123456789X"[
+        sum(int(one) * weight for one, weight in zip(digits, weights, strict=False)) % 11
+    ]
     return f"ZL{digits}{check}" if prefix or (check == expected and len(digits) == 12) else ""
 
 

@@ -79,14 +79,25 @@ def see_my_annual_hours(scene):
     return visitor
 
 
-@journey("J2", 3, plus=2, why="kind and subject are boxes of the form")
+@journey("J2", 3, plus=1, why="the subject is a box of the form")
 def declare_hours_with_a_file(scene):
     visitor = scene.at_home(scene.person)
+    visitor.click("参加学术论坛")
+    return fill_in_and_submit(scene, visitor)
+
+
+@journey("J2, from the cards", 3, plus=2, why="the kind is a card, the subject a box of the form")
+def declare_hours_choosing_a_card(scene):
+    visitor = scene.at_home(scene.person)
     visitor.click("申报学时")
+    visitor.click("参加学术论坛")
+    return fill_in_and_submit(scene, visitor)
+
+
+def fill_in_and_submit(scene, visitor):
     filled = answers()
-    for name in ("kind", "subject"):
-        visitor.tick(name, filled[name])
-    for name in ("title", "organiser", "started_on", "year", "hours"):
+    visitor.tick("subject", filled["subject"])
+    for name in ("title", "organiser", "started_on", "year", "stated_hours"):
         visitor.type(name, str(filled[name]))
     visitor.attach("files", proof())
     visitor.click("下一步：核对")

@@ -11,13 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from credits.models import ActivityKind, Declaration, LedgerEntry
+from credits.models import Declaration, LedgerEntry
 from tests.test_attachments import pdf
 from tests.test_credits import THIS_YEAR, declare, sign
 from workflow import engine
 from workflow.models import Application, Attachment
 
 DECLARE, CHECK, MINE, YEARS = "/hours/declare/", "/hours/declare/check/", "/hours/", "/hours/years/"
+FORUM = f"{DECLARE}?kind=academic-forum"
 
 
 @pytest.fixture
@@ -39,14 +40,14 @@ def browser(town, person):
 
 def answers(**changed) -> dict:
     return {
-        "kind": ActivityKind.objects.get(code="academic-forum").pk,
+        "kind": "academic-forum",
         "subject": "professional",
         "title": "山东省建筑节能学术论坛",
         "organiser": "测试学会",
         "started_on": f"{THIS_YEAR}-01-08",
         "ended_on": "",
         "year": THIS_YEAR,
-        "hours": "20",
+        "stated_hours": "20",
         "files": [proof()],
         **changed,
     }
@@ -117,7 +118,7 @@ def test_from_the_form_to_verified_hours(town, person, browser):
 
 
 def test_the_form_names_who_will_sign_and_the_basis(browser):
-    page = text(browser.get(DECLARE))
+    page = text(browser.get(FORUM))
     assert "用人单位审核：市保障性住房管理服务中心" in page
     assert "主管部门审验：市住建局" in page
     assert "鲁人社字〔2021〕167号" in page
@@ -131,15 +132,15 @@ TODAY = timezone.localdate()
 TOMORROW = TODAY + datetime.timedelta(days=1)
 
 BAD = [
-    ({"hours": "200"}, {"hours": [HOURS]}),
-    ({"hours": "0"}, {"hours": [HOURS]}),
-    ({"hours": "0.4"}, {"hours": [HOURS]}),
-    ({"hours": "90.1"}, {"hours": [HOURS]}),
-    ({"hours": "12.55"}, {"hours": [HOURS]}),
-    ({"hours": "-5"}, {"hours": [HOURS]}),
-    ({"hours": "1e1"}, {"hours": [HOURS]}),
-    ({"hours": "NaN"}, {"hours": [HOURS]}),
-    ({"hours": "二十"}, {"hours": [HOURS]}),
+    ({"stated_hours": "200"}, {"stated_hours": [HOURS]}),
+    ({"stated_hours": "0"}, {"stated_hours": [HOURS]}),
+    ({"stated_hours": "0.4"}, {"stated_hours": [HOURS]}),
+    ({"stated_hours": "90.1"}, {"stated_hours": [HOURS]}),
+    ({"stated_hours": "12.55"}, {"stated_hours": [HOURS]}),
+    ({"stated_hours": "-5"}, {"stated_hours": [HOURS]}),
+    ({"stated_hours": "1e1"}, {"stated_hours": [HOURS]}),
+    ({"stated_hours": "NaN"}, {"stated_hours": [HOURS]}),
+    ({"stated_hours": "二十"}, {"stated_hours": [HOURS]}),
     ({"ended_on": str(TOMORROW)}, {"ended_on": [f"结束日期不能晚于今天（{TODAY}）"]}),
     ({"started_on": str(TOMORROW)}, {"started_on": [f"开始日期不能晚于今天（{TODAY}）"]}),
     (
@@ -172,7 +173,7 @@ def test_bad_input_gets_a_sentence_beside_its_field(browser, changed, sentences)
     assert "错误：" in text(answer)
 
 
-@pytest.mark.parametrize("field", ["kind", "subject", "title", "organiser", "started_on", "year", "hours"])
+@pytest.mark.parametrize("field", ["subject", "title", "organiser", "started_on", "year", "stated_hours"])
 def test_an_empty_starred_field_says_so(browser, field):
     answer = browser.post(DECLARE, answers(**{field: ""}))
     assert list(errors_of(answer)) == [field]
@@ -182,8 +183,8 @@ def test_an_empty_starred_field_says_so(browser, field):
 @pytest.mark.parametrize(
     "hostile",
     [
-        {"kind": "999"}, {"kind": "x"}, {"kind": "9" * 40}, {"subject": "elective"}, {"year": "1999"}, {"year": "x"},
-        {"title": "长" * 121}, {"title": "a\x00b"}, {"hours": "9" * 400}, {"started_on": "0000-00-00"},
+        {"kind": "999"}, {"kind": "x"}, {"kind": "9" * 40}, {"kind": "a\x00b"}, {"subject": "elective"}, {"year": "1999"}, {"year": "x"},
+        {"title": "长" * 121}, {"title": "a\x00b"}, {"stated_hours": "9" * 400}, {"started_on": "0000-00-00"},
         {"started_on": "9" * 50}, {"ended_on": "昨天"}, {"level": "moon"}, {"draft": "\x00"}, {"draft": "x" * 70},
         {"files_shown": "1,2,x"}, {"files_keep": "x"}, {"note": "长" * 301},
     ],
@@ -217,12 +218,12 @@ def test_a_day_may_be_written_as_people_write_it(browser, written):
     ("written", "hours"), [("１２．５", "12.5"), ("20学时", "20.0"), (" 8.0 ", "8.0"), ("0.5", "0.5")]
 )
 def test_hours_may_be_written_as_people_write_them(browser, written, hours):
-    submit(browser, hours=written)
+    submit(browser, stated_hours=written)
     assert str(Declaration.objects.get().hours) == hours
 
 
 def test_nothing_typed_or_uploaded_is_lost_on_an_error(browser):
-    answer = browser.post(DECLARE, answers(hours="200", note="保留我"))
+    answer = browser.post(DECLARE, answers(stated_hours="200", note="保留我"))
     page = text(answer)
     assert 'value="200"' in page
     assert "保留我" in page
@@ -230,7 +231,7 @@ def test_nothing_typed_or_uploaded_is_lost_on_an_error(browser):
     assert "已上传的 1 个文件都已保留" in page
     form = answer.context["form"]
     again = answers(
-        hours="20", files=[], draft=form.draft_token, files_shown=form.data["files_shown"],
+        stated_hours="20", files=[], draft=form.draft_token, files_shown=form.data["files_shown"],
         files_keep=[one.key for one in form.fields["files"].kept_files],
     )  # fmt: skip
     assert browser.post(DECLARE, again).status_code == 302
@@ -238,10 +239,15 @@ def test_nothing_typed_or_uploaded_is_lost_on_an_error(browser):
 
 def test_going_back_from_the_check_page_finds_everything(browser):
     fill_in(browser, note="保留我")
-    page = text(browser.get(DECLARE))
+    page = text(browser.get(FORUM))
     for kept in ("山东省建筑节能学术论坛", "保留我", "论坛证书.pdf", "清空重填"):
         assert kept in page
-    assert "山东省建筑节能学术论坛" not in text(browser.get(DECLARE + "?new=1"))
+    cards = text(browser.get(DECLARE))
+    assert "“山东省建筑节能学术论坛”还没有提交" in cards
+    other = text(browser.get(f"{DECLARE}?kind=paper"))
+    assert "山东省建筑节能学术论坛" in other, "another kind keeps what both ask for"
+    assert "山东省建筑节能学术论坛" not in text(browser.get(FORUM + "&new=1"))
+    assert "还没有提交" not in text(browser.get(DECLARE))
 
 
 def test_the_check_page_without_answers_leads_to_the_form(browser):
@@ -279,19 +285,25 @@ def test_a_double_click_files_once(browser):
 
 
 def test_a_rejected_declaration_is_filed_anew_with_its_files(town, person, browser):
-    first = submit(browser, role="第 2 作者")
+    first = submit(
+        browser, kind="paper", rank="2", people="3", level="national", certificate_number="10.1000/X1"
+    )
     engine.reject(first.steps.first().pk, by=town.actor(person.employer), comment="证书看不清")
     detail = text(browser.get(reverse("workflow:detail", args=[first.pk])))
     again = f"{DECLARE}?again={first.pk}"
     assert again in detail
     page = browser.get(again)
-    for kept in ("山东省建筑节能学术论坛", "第 2 作者", "论坛证书.pdf"):
-        assert kept in text(page)
     form = page.context["form"]
+    for kept in ("山东省建筑节能学术论坛", "10.1000/X1", "论坛证书.pdf"):
+        assert kept in text(page)
+    assert {name: form[name].value() for name in ("rank", "people", "level", "stated_hours", "year")} == {
+        "rank": 2, "people": 3, "level": "national", "stated_hours": "20", "year": THIS_YEAR,
+    }  # fmt: skip
     answer = browser.post(
         again,
         answers(
-            hours="18", files=[], draft=form.draft_token, files_shown=form.initial["files_shown"],
+            kind=form["kind"].value(), rank="2", stated_hours="18", files=[], draft=form.draft_token,
+            files_shown=form.initial["files_shown"],
             files_keep=[one.key for one in form.fields["files"].kept_files], again=form["again"].value(),
         ),
     )  # fmt: skip
@@ -300,6 +312,8 @@ def test_a_rejected_declaration_is_filed_anew_with_its_files(town, person, brows
     second = Application.objects.latest("pk")
     assert second.pk != first.pk
     assert second.again_of == first
+    assert second.declaration.hours == 18
+    assert second.declaration.reckoning["signals"] == [], "what was rejected is no duplicate"
     assert "请处理" not in text(browser.get("/"))
     assert [one.attachments.count() for one in (first, second)] == [1, 1]
 
@@ -341,12 +355,13 @@ def test_lists_cost_the_same_for_one_and_for_many(town, person, browser):
 
     sign(town, declare(town, person))
     declare(town, person)
-    one = [cost(MINE), cost(YEARS), cost(DECLARE)]
+    pages = (MINE, YEARS, DECLARE, FORUM)
+    one = [cost(page) for page in pages]
     for _ in range(25):
         declare(town, person, hours=1)
     for _ in range(3):
         sign(town, declare(town, person, hours=1))
-    assert [cost(MINE), cost(YEARS), cost(DECLARE)] == one
+    assert [cost(page) for page in pages] == one
     assert max(one) <= 12
 
 

@@ -1,6 +1,7 @@
 """What a reviewer of hours may find beside the signature."""
 
 from credits.forms.fields import WrittenHoursField
+from credits.lowering import LEAST_HOURS
 from workflow.forms import ApproveForm
 from workflow.wording import hours as shown
 
@@ -8,7 +9,7 @@ from workflow.wording import hours as shown
 class HoursApproveForm(ApproveForm):
     """The remark, and the hours recognised: the declared ones unless the reviewer lowers them, with a reason."""
 
-    hours = WrittenHoursField(label="认定学时", required=False)
+    hours = WrittenHoursField(label="认定学时", name="认定学时", required=False, least=LEAST_HOURS)
 
     field_order = ["hours", "comment"]
 

@@ -78,7 +78,7 @@ class Declaration(Payload, Activity):
     """学时申报 (F-98 … F-113). `hours` is what was claimed: reckoned by the pack, or as stated where it has no rule.
 
     `pack` is the version it was reckoned under and `reckoning` the readable account of it, frozen at submission
-    (credits/account.py); `lowered_to` what a reviewer recognised instead (Lowering says who and why). Later packs
+    (credits/reckoning.py); `lowered_to` what a reviewer recognised instead (Lowering says who and why). Later packs
     change none of them. `digests` is no column: SHA-256 of the files that will be claimed, looked at when it is filed.
     """
 

@@ -1,47 +1,70 @@
-"""What the detail page of a declaration shows beside its workflow."""
+"""What the detail page of a declaration shows beside its workflow: to the person and to who signs the same."""
 
 from django import template
 
 from credits.models import LedgerEntry
+from credits.reckoning import account_of
 from credits.required import rules_of
-from credits.shown import facts
+from credits.shown import account, facts
 from credits.standing import named_subject, standing_of
 from workflow.models import State
 
 register = template.Library()
 
 
-@register.inclusion_tag("credits/declaration_facts.html")
-def declaration_facts(payload, application):
-    """The declared facts, the legal basis, the person's year and what this would bring (F-97)."""
-    practitioner = application.practitioner
-    context = {
+@register.inclusion_tag("credits/declaration_facts.html", takes_context=True)
+def declaration_facts(context, payload, application):
+    """The facts, the account they were filed with, what is suspicious, what was lowered and by whom (F-97, F-102)."""
+    actor, files = context["actor"], context.get("attachments") or []
+    frozen = payload.reckoning
+    shown = {
         "rows": facts(payload),
+        "account": account(frozen),
+        "payload": payload,
         "year": payload.year,
         "subject": named_subject(payload.subject),
-        "rules": rules_of(practitioner, [payload.year])[payload.year],
+        "deciding": context.get("step") is not None,
+        "files": len(files),
+        "few": len(files) < len(frozen.get("evidence", [])),
+        "basis": frozen.get("basis"),
+        "signals": [{"text": text, "url": ""} for text in frozen.get("signals", [])],
+        "lowerings": payload.lowerings.select_related("step__approver").order_by("pk"),
         "entries": [],
     }
     if application.state == State.PENDING:
-        now = standing_of(practitioner, payload.year)
-        after = now.with_hours(payload.subject, payload.recognised)
-        label = named_subject(payload.subject)
-        context |= {
-            "standing": now,
-            "lines": [
-                {"label": one.label, "now": one.earned, "after": then.earned, "required": one.required}
-                for one, then in zip(now.rows, after.rows, strict=True)
-                if one.label == label
-            ]
-            + [
-                {
-                    "label": "合计",
-                    "now": now.total_earned,
-                    "after": after.total_earned,
-                    "required": now.total_required,
-                }
-            ],
-        }
+        shown |= _while_pending(payload, application, actor)
     elif application.state == State.APPROVED:
-        context["entries"] = list(LedgerEntry.objects.filter(declaration=payload).order_by("pk"))
-    return context
+        shown["entries"] = list(LedgerEntry.objects.filter(declaration=payload).order_by("pk"))
+    if not shown["basis"]:
+        shown["basis"] = rules_of(application.practitioner, [payload.year])[payload.year].basis
+    return shown
+
+
+def _while_pending(payload, application, actor) -> dict:
+    """As things stand now: others may have declared since, the year may have moved on. What was reckoned stays."""
+    person = application.practitioner
+    payload.practitioner = person
+    payload.digests = tuple(application.attachments.values_list("sha256", flat=True))
+    now = account_of(payload, without=payload.pk)
+    seen = {one.text for one in now.signals}
+    before = standing_of(person, payload.year)
+    after = before.with_hours(payload.subject, payload.recognised)
+    label = named_subject(payload.subject, now.rules)
+    rows = [
+        {"label": one.label, "now": one.earned, "after": then.earned, "required": one.required}
+        for one, then in zip(before.rows, after.rows, strict=True)
+        if one.label == label
+    ]
+    total = {
+        "label": "合计",
+        "now": before.total_earned,
+        "after": after.total_earned,
+        "required": before.total_required,
+    }
+    return {
+        "signals": [one.told_to(actor, person) for one in now.signals],
+        "gone": [text for text in payload.reckoning.get("signals", []) if text not in seen],
+        "room": now.room,
+        "standing": before,
+        "lines": [*rows, total],
+    }

@@ -1,19 +1,23 @@
-"""Pages of the practitioner's hours: declare, check, submitted, my declarations, my years."""
+"""Pages of the practitioner's hours: choose the kind, declare, check, submitted, my declarations, my years."""
 
 from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
 from accounts.kept import forget, form_data, keep, kept
 from credits.flows import HoursDeclaration
 from credits.forms.declaring import DeclareForm, MineFilter, filled_from
-from credits.models import Declaration, LedgerEntry
-from credits.required import asked_in_words, rules_of
-from credits.shown import entry_rows, facts
+from credits.kinds import kinds_for
+from credits.models import Declaration, LedgerEntry, WindowKind
+from credits.reckoning import token_of
+from credits.required import asked_in_words, packs_at
+from credits.shown import account, entry_rows, facts
 from credits.standing import standing_of, standings_of
+from credits.windows import closed_because, windows_at
 from credits.years import current_year, declarable_years
 from orgs.doors import for_practitioners
 from workflow import engine, keyset
@@ -32,25 +36,40 @@ PAGE = 20
 @require_http_methods(["GET", "POST"])
 @for_practitioners
 def declare(request: HttpRequest) -> HttpResponse:
-    """学时申报表: empty, as left at the check page, or prefilled from an own closed declaration (`?again=`)."""
+    """新申报: the kinds as cards; with one chosen (`?kind=`) its form: empty, as left, or from a closed one (`?again=`)."""
     data = form_data(request)
-    form = DeclareForm(data, request=request, initial=_start(request) if data is None else None)
+    start = _start(request) if data is None else None
+    if data is None and "kind" not in start:
+        return _kinds(request)
+    form = _form(request, data, initial=start)
+    if form.activity is None:
+        if data is not None:
+            keep(request, DRAFT, form.data)
+        messages.warning(request, "请先选择申报形式，已填写的内容会保留。")
+        return redirect("credits:declare") if request.method == "POST" else _kinds(request)
     if request.method == "POST" and form.is_valid():
         keep(request, DRAFT, form.data)
         return redirect("credits:check")
-    year = current_year()
-    rules = rules_of(request.actor.practitioner, [year])[year]
     return render(
         request,
         "credits/declare.html",
         {
             "form": form,
+            "activity": form.activity,
             "route": _route(request),
-            "rules": rules,
-            "asked": asked_in_words(rules),
-            "year": year,
+            "rules": form.rules,
+            "asked": asked_in_words(form.rules),
+            "year": form.year,
+            "closed": _closed(request, form.year),
             "restored": data is None and "again" not in request.GET and bool(form.initial.get("title")),
         },
+    )
+
+
+def _form(request: HttpRequest, data, **kwargs) -> DeclareForm:
+    person = request.actor.practitioner
+    return DeclareForm(
+        data, request=request, practitioner=person, packs=list(packs_at(person.path)), **kwargs
     )
 
 
@@ -61,10 +80,42 @@ def _start(request: HttpRequest) -> dict:
             raise Http404
         draft = copy_to_draft(earlier.application, request)
         return {**filled_from(earlier), "draft": draft, "again": earlier.pk}
+    if "new" in request.GET:
+        forget(request, DRAFT)
+    if "kind" not in request.GET:
+        return {}
     left = kept(request, DRAFT)
-    if left is not None and "new" not in request.GET:
-        return left.dict()
-    return {"year": current_year()}
+    chosen = {"kind": request.GET["kind"]}
+    if left is not None:
+        return {**left.dict(), **chosen}
+    return {"year": request.GET.get("year", ""), **chosen}
+
+
+def _kinds(request: HttpRequest) -> HttpResponse:
+    """The cards, for one year: what each is worth, what proves it, what its cap leaves."""
+    asked = request.GET.get("year", "")
+    year = next((one for one in declarable_years() if str(one) == asked), current_year())
+    rules, cards = kinds_for(request.actor.practitioner, year)
+    left = kept(request, DRAFT)
+    return render(
+        request,
+        "credits/kinds.html",
+        {
+            "cards": cards,
+            "rules": rules,
+            "asked": asked_in_words(rules),
+            "year": year,
+            "years": [one for one in declarable_years() if one != year],
+            "closed": _closed(request, year),
+            "left": left.dict() if left is not None and left.get("title") else None,
+        },
+    )
+
+
+def _closed(request: HttpRequest, year: int) -> str:
+    """Why nothing can be declared for the year now, said before anything is filled in."""
+    windows = windows_at(request.actor.practitioner.path, [year]).get((year, WindowKind.DECLARE), [])
+    return closed_because(windows, year, WindowKind.DECLARE)
 
 
 def _earlier(request: HttpRequest, pk: str) -> Declaration | None:
@@ -81,14 +132,11 @@ def check(request: HttpRequest) -> HttpResponse:
     """核对并提交. The page carries every answer itself, so that an ended session loses nothing here either."""
     actor = request.actor
     data = form_data(request) or kept(request, DRAFT)
-    filled = DeclareForm(data, request=request) if data else None
+    filled = _form(request, data) if data else None
     if filled is None or not filled.is_valid():
-        if filled is not None:
-            keep(request, DRAFT, filled.data)
-        messages.warning(request, "申报内容还没有填完，请补充后再核对提交。")
-        return redirect("credits:declare")
+        return _back_to_the_form(request, filled)
     keep(request, DRAFT, filled.data)
-    declaration = filled.declaration(actor.practitioner)
+    declaration = filled.declaration()
     if request.method == "POST":
         try:
             with transaction.atomic():
@@ -96,6 +144,7 @@ def check(request: HttpRequest) -> HttpResponse:
                 application = engine.submit(
                     KIND, declaration, by=actor, again_of=earlier and earlier.application
                 )
+                _as_it_was_shown(declaration, request.POST.get("seen", ""))
                 claim(filled, application)
         except Refused as refusal:
             messages.error(request, str(refusal))
@@ -103,18 +152,53 @@ def check(request: HttpRequest) -> HttpResponse:
         forget(request, DRAFT)
         return redirect("credits:done", application.pk)
     year = standing_of(actor.practitioner, declaration.year)
+    change_url = _form_url(filled)
     return render(
         request,
         "credits/check.html",
         {
-            "rows": facts(declaration, change_url=reverse("credits:declare")),
+            "rows": facts(declaration, change_url, reverse("credits:declare")),
+            "account": account(declaration.reckoning),
+            "hours": declaration.hours,
+            "subject": year.subjects.get(declaration.subject, declaration.subject),
+            "signals": [one.told_to(actor, actor.practitioner) for one in filled.account.signals],
+            "seen": token_of(declaration),
             "files": filled.cleaned_data["files"],
             "answers": [filled[name] for name in filled.fields if not name.startswith("files")],
             "route": _route(request),
             "standing": year,
             "after": year.with_hours(declaration.subject, declaration.hours),
+            "change_url": change_url,
         },
     )
+
+
+def _as_it_was_shown(declaration: Declaration, seen: str) -> None:
+    """Refused when what was just reckoned under the lock is not what the check page said: it is shown again first."""
+    now = token_of(declaration)
+    if seen == now:
+        return
+    before, after = seen.split("-")[0], now.split("-")[0]
+    changed = f"（{before} 学时变为 {after} 学时）" if before[:1].isdecimal() and before != after else ""
+    raise Refused(f"您核对以后，规则、本年度学时或核对提示有变化，已重新计算{changed}，请再核对一次。")
+
+
+def _back_to_the_form(request: HttpRequest, filled: DeclareForm | None) -> HttpResponse:
+    if filled is None or filled.activity is None:
+        messages.warning(request, "申报内容还没有填完，请补充后再核对提交。")
+        return redirect("credits:declare")
+    keep(request, DRAFT, filled.data)
+    said = filled.account.problems if filled.account else ["申报内容还没有填完，请补充后再核对提交。"]
+    waiting = messages.get_messages(request)
+    told = {str(one) for one in waiting}
+    waiting.used = False  # they are shown on the page that follows
+    if "".join(said) not in told:
+        messages.warning(request, "".join(said))
+    return redirect(_form_url(filled))
+
+
+def _form_url(form: DeclareForm) -> str:
+    return reverse("credits:declare") + "?" + urlencode({"kind": form.activity.code})
 
 
 def _route(request: HttpRequest) -> list:

@@ -193,6 +193,12 @@ BUREAU = [
     HOME,
     Entry("审验", "workflow:inbox", query=f"duty={Duty.HOURS}", to=_holds(Duty.HOURS), counts=Duty.HOURS),
     Entry(
+        "抽查",
+        "credits:sampling",
+        _pages("credits", "draw_sample sample verification_policies overturned"),
+        to=_holds(Duty.HOURS),
+    ),
+    Entry(
         "机构注册",
         "workflow:inbox",
         query=f"duty={Duty.REGISTRATIONS}",

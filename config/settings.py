@@ -219,6 +219,7 @@ PROCRASTINATE_IMPORT_PATHS = [
     "desk.exports.making",
     "desk.exports.expiry",
     "credits.rolling",
+    "credits.overturning",
 ]
 
 # --- files ---------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from credits.views import certificates, declaring, issuing, verifying
+from credits.views import certificates, declaring, issuing, sampling, verifying
 
 app_name = "credits"
 urlpatterns = [
@@ -32,4 +32,10 @@ urlpatterns = [
     path("verify/", verifying.verify, name="verify"),
     path("verify/keys/", verifying.keys, name="verifying_keys"),
     path("verify/keys/<slug:key_id>.pem", verifying.key, name="verifying_key"),
+    # --- verification by sample ------------------------------------------------------------------
+    path("sampling/", sampling.overview, name="sampling"),
+    path("sampling/draw/", sampling.draw, name="draw_sample"),
+    path("sampling/<int:draw_id>/", sampling.sample, name="sample"),
+    path("sampling/policies/", sampling.policies, name="verification_policies"),
+    path("sampling/overturned/", sampling.overturned, name="overturned"),
 ]

@@ -21,7 +21,7 @@ from django.urls import get_resolver, reverse
 from accounts import outbox
 from accounts.models import User
 from credits import certificate_batches, certificates
-from credits.models import ActivityKind, Declaration, Subject
+from credits.models import ActivityKind, Declaration, SampleDraw, Subject
 from credits.paper.signing import public_keys
 from credits.years import current_year
 from orgs.models import AdminRole, Division, Duty, OrgAdmin
@@ -83,6 +83,7 @@ SEES_PERSON = ("unit", *ABOVE)
 SEES_UNIT = ("unit", *LIMITED, *ABOVE)
 OWN_SUPER = ("unit",)
 OPERATORS = ("operator",)
+HOURS_ADMINS = (*SUPERS, "hours_admin")
 
 MATRIX = {
     # --- for everybody ---------------------------------------------------------------------------
@@ -178,6 +179,11 @@ MATRIX = {
     # Without anything chosen they lead back to the list.
     "workflow:check_many": Page(ADMINS, ADMINS, role=ADMINS),
     "workflow:decide_many": Page(ADMINS, ADMINS, role=ADMINS),
+    "credits:sampling": Page(("office", "region"), role=HOURS_ADMINS),
+    "credits:draw_sample": Page(None, ("office", "region"), role=HOURS_ADMINS),
+    "credits:sample": Page(("office",), ("office",), role=HOURS_ADMINS, args="draw"),
+    "credits:verification_policies": Page(("office", "region"), ("office", "region"), role=HOURS_ADMINS),
+    "credits:overturned": Page(("office", "region"), role=HOURS_ADMINS),
     "workflow:approve": Page(("unit", "hours_admin"), ("unit", "hours_admin"), role=ADMINS, args="step"),
     "workflow:reject": Page(("unit", "hours_admin"), ("unit", "hours_admin"), role=ADMINS, args="step"),
     "desk:exports": Page(ADMINS, role=ADMINS),
@@ -282,6 +288,9 @@ class World:
             "admin": {"admin_id": OrgAdmin.objects.get(account=hours_admin).pk},
             "application": {"application_id": application.pk},
             "attachment": {"attachment_id": file.pk},
+            "draw": {"draw_id": SampleDraw.objects.create(
+                bureau=town.bureau, seed="0" * 32, population=0, sampled=0, digest="", by=accounts["office"].user
+            ).pk},
             "export": {"export_id": stored(town, unit).pk},
             "sheet": {"sheet": "people"},
             "certificate": {"certificate_id": certificate.pk},

@@ -35,6 +35,7 @@ from credits.models.intake import (
 from credits.models.ledger import LedgerEntry, Recheck, Source, Standing, Verb
 from credits.models.packs import PackState, RulePack, Window, WindowKind
 from credits.models.relief import ReliefRequest
+from credits.models.sampling import OverturnRate, SampleDraw, SampleItem, VerificationPolicy
 from credits.models.tallies import Tally, TallyDelta
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "LedgerEntry",
     "Level",
     "Lowering",
+    "OverturnRate",
     "PackState",
     "Provider",
     "ProviderKey",
@@ -63,6 +65,8 @@ __all__ = [
     "Recheck",
     "ReliefRequest",
     "RulePack",
+    "SampleDraw",
+    "SampleItem",
     "Source",
     "Standing",
     "Subject",
@@ -71,6 +75,7 @@ __all__ = [
     "UnitDeclaration",
     "UnitDeclarationPerson",
     "Verb",
+    "VerificationPolicy",
     "Window",
     "WindowKind",
 ]

@@ -333,7 +333,17 @@ class Town:
             self.declared(30, year, professional, "filed-training", "住房保障政策与实务培训", "38")
             self.declared(31, year, public, "filed-training", "公需科目培训", "30")
             self.declared(31, year, professional, "filed-training", "住房保障政策与实务培训", "40")
-            self.declared(31, year, professional, "paper", "保障性住房分配方式研究", "20")
+            self.declared(
+                31,
+                year,
+                professional,
+                "paper",
+                "保障性住房分配方式研究",
+                "20",
+                rank=1,
+                people=2,
+                certificate_number="10.00000/demo.2026.001",
+            )
             self.declared(34, year, public, "filed-training", "公需科目培训", "30")
         with this_year(6):
             waiting = self.declared(
@@ -343,7 +353,16 @@ class Town:
             approve_next(waiting)
         with this_year(9):
             self.declared(
-                35, year, professional, "invention-patent", "一种装配式墙板连接件", "30", signatures=0
+                35,
+                year,
+                professional,
+                "invention-patent",
+                "一种装配式墙板连接件",
+                "30",
+                signatures=0,
+                rank=2,
+                people=3,
+                certificate_number="ZL 2025 1 0000000.0",
             )
         with this_year(5):
             rejected = self.declared(
@@ -368,7 +387,7 @@ class Town:
             approve_next(verify)
             approve_next(verify)
 
-    def declared(self, number, year, subject, kind, title, hours, *, signatures=None) -> Application:
+    def declared(self, number, year, subject, kind, title, hours, *, signatures=None, **facts) -> Application:
         practitioner = self.known[number]
         first = datetime.date(year, 1, 1)
         day = min(timezone.localdate(), datetime.date(year, 12, 20))
@@ -381,10 +400,12 @@ class Town:
             organiser="泰安市示例培训中心",
             started_on=max(first, day - datetime.timedelta(days=3)),
             ended_on=max(first, day - datetime.timedelta(days=1)),
+            stated_hours=Decimal(hours),
             hours=Decimal(hours),
+            **facts,
         )
         application = engine.submit("hours-declaration", payload, by=actor_of(practitioner.account))
-        attach(application, picture("证明材料", title))
+        attach(application, picture("证明材料", title, application.pk))
         if signatures is None:
             approve_all(application)
         return application
@@ -505,13 +526,13 @@ def synthetic_code(head: str, division: str, serial: int) -> str:
     return first + uscc.outer_check(first)
 
 
-def picture(kind: str, text: str) -> SimpleUploadedFile:
-    """A sheet that stands for a scanned paper."""
+def picture(kind: str, text: str, number: int = 0) -> SimpleUploadedFile:
+    """A sheet that stands for a scanned paper; with a number it is like no other."""
     image = Image.new("RGB", (900, 640), "#F6F4EE")
     draw = ImageDraw.Draw(image)
     draw.rectangle((30, 30, 870, 610), outline="#175A6B", width=4)
     draw.rectangle((620, 440, 790, 560), outline="#B0301F", width=6)
-    draw.text((80, 80), "DEMO", fill="#1C2A30")
+    draw.text((80, 80), f"DEMO {number or ''}", fill="#1C2A30")
     content = io.BytesIO()
     image.save(content, "PNG")
     return SimpleUploadedFile(f"{kind}-{text}.png", content.getvalue(), "image/png")

@@ -64,6 +64,21 @@ def is_office(by: Actor) -> bool:
     return by.organization is not None and by.organization.kind == Kind.BUREAU and by.can(Duty.HOURS)
 
 
+def may_be_replaced(certificate: Certificate, person: Practitioner) -> bool:
+    """Whether a new one may be had in its place: the year is complete, and it tells what is not so any more.
+
+    `certificate` has its state. Three queries.
+    """
+    if certificate.state not in OPEN:
+        return False
+    book = Rulebook([person], certificate.year)
+    if not is_complete(book.year_of(person)):
+        return False
+    return certificate.state == CertificateState.CHANGED or not says_the_same(
+        restored(certificate.content), book.content_of(person, certificate.number, today())
+    )
+
+
 @transaction.atomic
 def issue(person: Practitioner, year: int, *, by: Actor) -> Certificate:
     """The certificate of a completed year: the valid one when there is one already, else a new one.
@@ -160,7 +175,7 @@ def _issue(person: Practitioner, year: int, by: Actor, anew: bool) -> Certificat
     last = _last(people, year)
     found = last.get(person.pk)
     state = found.state if found else ""
-    if state == CertificateState.VALID and not (anew and _would_differ(found, person)):
+    if state == CertificateState.VALID and not (anew and may_be_replaced(found, person)):
         return found
     if state == CertificateState.REVOKED:
         _check_after_revocation(found, person, by)
@@ -168,13 +183,6 @@ def _issue(person: Practitioner, year: int, by: Actor, anew: bool) -> Certificat
     if not outcome.certificates:
         raise Refused(outcome.left[person.pk])
     return outcome.certificates[0]
-
-
-def _would_differ(found: Certificate, person: Practitioner) -> bool:
-    book = Rulebook([person], found.year)
-    if not is_complete(book.year_of(person)):
-        return True  # then `_give` says what is missing
-    return not says_the_same(restored(found.content), book.content_of(person, found.number, today()))
 
 
 def _check_after_revocation(found: Certificate, person: Practitioner, by: Actor) -> None:

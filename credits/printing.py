@@ -30,7 +30,7 @@ def bundle_file(person: Practitioner, rows: list[YearRow], filing_year: int) -> 
         ("证件号码", person.user.id_masked),
         ("工作单位", person.employer.name),
         ("现职称", person.title or "无"),
-        ("职称评审通过时间", shown_date(person.title_awarded_on)),
+        ("取得时间", shown_date(person.title_awarded_on)),
         ("申报年度", f"{filing_year} 年"),
     ]
     oldest_first = rows[::-1]

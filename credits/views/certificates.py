@@ -73,6 +73,7 @@ def certificate(request: HttpRequest, certificate_id: int) -> HttpResponse:
         ],
         "office": is_office(request.actor),
         "in_force": one.state in OPEN,
+        "may_replace": certificates.may_be_replaced(one, one.practitioner),
     }
     return render(request, "credits/certificates/certificate.html", context)
 

@@ -139,7 +139,7 @@ def revoke_certificate(request: HttpRequest, certificate_id: int) -> HttpRespons
     context = {
         "form": form,
         "one": one,
-        "who": masked_name(one.practitioner.user.name),
+        "holder": masked_name(one.practitioner.user.name),
         "in_force": one.state in OPEN,
     }
     return render(request, "credits/certificates/revoke.html", context)

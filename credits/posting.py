@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from accounts.queue import enqueue
 from credits.certificates import hours_changed
 from credits.hours_field import as_hours
 from credits.intake.judging import NAME_FITS, Arriving, Problem, Verdict, judge
@@ -22,6 +23,7 @@ from credits.models import RulePack
 from credits.required import is_met, rules_among
 from orgs.tree import hold_still
 
+LOOK_AGAIN = "credits.attach_records"
 LONGEST = "10min"  # of one statement: a batch takes longer than a page may
 
 
@@ -59,7 +61,10 @@ def enter(arriving: Arriving) -> Entered:
         # Somebody entered some of these events in this moment: were they the same?
         verdict = _judged_again(arriving, verdict)
     _post(ids)
-    return Entered(ids, sum(verdict.counts.values()) - len(ids), verdict.counts["waiting"])
+    waiting = verdict.counts["waiting"]
+    if ids and waiting:
+        enqueue(LOOK_AGAIN, [{"first": min(ids), "last": max(ids)}])
+    return Entered(ids, sum(verdict.counts.values()) - len(ids), waiting)
 
 
 def attach(practitioner_ids: Iterable[int]) -> int:

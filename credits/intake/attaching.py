@@ -10,11 +10,11 @@ from procrastinate.contrib.django import app
 
 from accounts.queue import PATIENT, enqueue
 from credits.models import IntakeRecord
-from credits.posting import attach
+from credits.posting import LOOK_AGAIN, attach
 from orgs import arrivals
 from orgs.models import Practitioner, Status
 
-ATTACH, LOOK_AGAIN = "credits.attach_person", "credits.attach_records"
+ATTACH = "credits.attach_person"
 AT_ONCE = 500
 
 
@@ -25,11 +25,6 @@ def arrived(practitioner: Practitioner) -> None:
 
 
 arrivals.register(arrived)
-
-
-def look_again(ids: list[int]) -> None:
-    """Queue the second look for records that were just entered without their person."""
-    enqueue(LOOK_AGAIN, [{"first": min(ids), "last": max(ids)}])
 
 
 @app.task(name=ATTACH, retry=PATIENT)

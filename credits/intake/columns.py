@@ -16,6 +16,7 @@ from typing import NamedTuple
 from accounts.id_number import IdNumber, InvalidIdNumber
 from credits.intake.reading import Cell, Unreadable
 from credits.models import Provider, Subject
+from credits.numbers import key_of
 from credits.years import today
 
 MOST_HOURS = Decimal(200)
@@ -175,14 +176,17 @@ class RowReader:
         if wrong:
             return wrong
         index = number.index
-        key = number_key(certificate)
         # Who, what and when tell one row from another; the rest may turn out to be written otherwise.
-        own = event_id or "row-" + _digest(index, str(year), subject, title, str(completed_on), key)[:56]
+        own = (
+            event_id
+            or "row-"
+            + _digest(index, str(year), subject, _folded(title), str(completed_on), _folded(certificate))[:56]
+        )
         said = (own, index, name, str(year), subject, f"{hours:.1f}", title, str(started_on or ""))
         digest = _digest(*said, str(completed_on), certificate, corrects)
         return Checked(
             row, own, digest, index, number.last_four, name, year, subject, hours, title,
-            started_on, completed_on, certificate, key, corrects,
+            started_on, completed_on, certificate, key_of(certificate) if certificate else "", corrects,
         )  # fmt: skip
 
     def _year(self, cell: Cell) -> int:
@@ -204,10 +208,9 @@ class RowReader:
         return code
 
 
-def number_key(certificate: str) -> str:
-    """A certificate's number without what people write differently: blanks, dashes, full-width characters, case."""
-    text = unicodedata.normalize("NFKC", certificate).upper()
-    return "".join(char for char in text if char.isalnum())[:60]
+def _folded(text: str) -> str:
+    """Without what people write differently: blanks, dashes, full-width characters, case."""
+    return "".join(char for char in unicodedata.normalize("NFKC", text).upper() if char.isalnum())
 
 
 def _digest(*parts: str) -> str:

@@ -4,7 +4,6 @@ from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from credits.intake.attaching import look_again
 from credits.intake.checking import conclude
 from credits.intake.judging import of_batch
 from credits.intake.working import Again, Superseded, hold, leave, one_try, tell
@@ -43,8 +42,6 @@ def _commit(batch: IntakeBatch) -> None:
         rows_waiting=waiting,
         committed_at=timezone.now(),
     )
-    if waiting:
-        look_again(done.ids)
     known = f"，{done.known:,} 行以前已经入账" if done.known else ""
     later = f"，其中 {waiting:,} 行的人员还没有注册，注册后自动计入" if waiting else ""
     tell(batch, "已入账", f"入账 {new:,} 行{known}{later}。")

@@ -12,7 +12,7 @@ from credits.rules.lines import line_of, relief_line
 from credits.rules.pack import COUNTS, Cap, Minimum, Pack, Relief, Transition, read
 from credits.rules.shapes import Activity, Rate, Surcharge
 from credits.rules.words import LEVELS, MARKS, PRECONDITIONS, SOURCES, TITLE_LEVELS, UNITS
-from credits.rules.writing import head_of, quoted, usual_most, write
+from credits.rules.writing import head_of, quoted, usual_most, with_top, write
 from tests.rules import EXAMPLES, PACKS, text
 
 PATHS = sorted([*PACKS.glob("*.toml"), *EXAMPLES.glob("*.toml")])
@@ -198,7 +198,7 @@ def minimums(draw, subjects, basis):
     return tuple(found)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(packs())
 def test_any_pack_comes_back(pack):
     assert read(write(pack)) == pack
@@ -238,3 +238,18 @@ def test_no_head_is_no_head(words):
 
 def test_quotes_and_backslashes_are_written_as_toml_wants():
     assert quoted('一"二\\三') == '"一\\"二\\\\三"'
+
+
+def test_another_year_keeps_every_comment():
+    shipped = (PACKS / "accounting.toml").read_text(encoding="utf-8")
+    then = with_top(shipped, code="b7-accounting", name='会计"本市"', year_from=2027, year_to=None)
+    assert read(then) == replace(read(shipped), code="b7-accounting", name='会计"本市"', year_from=2027)
+    assert "# 主管部门或行业组织的课题，结项后计。" in then
+    assert then.count("\n") == shipped.count("\n")
+
+
+def test_what_does_not_stand_at_the_top_is_written_anew():
+    shipped = (PACKS / "accounting.toml").read_text(encoding="utf-8")
+    then = with_top(shipped, year_to=2030)
+    assert read(then) == replace(read(shipped), year_to=2030)
+    assert head_of(then) == head_of(shipped)

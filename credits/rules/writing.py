@@ -4,10 +4,12 @@ Always the same text for the same pack; what a default says already is left out.
 text that is rewritten only its head is kept (`head_of`).
 """
 
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
-from credits.rules.pack import MOST_STATED
+from credits.rules.pack import MOST_STATED, Malformed, read
 from credits.rules.rates import most_of
 from credits.rules.shapes import Activity, Cap, Minimum, Pack, Rate, Relief, Surcharge
 from credits.rules.words import shown
@@ -46,6 +48,27 @@ def head_of(text: str) -> str:
             break
         head.append(line.rstrip())
     return "\n".join(head).strip("\n")
+
+
+def with_top(text: str, **fields) -> str:
+    """The text with other values at its top (code, name, year_from …; None drops one), its comments kept if it can be."""
+    wanted = replace(read(text), **fields)
+    lines = text.splitlines()
+    end = next((at for at, line in enumerate(lines) if line.lstrip().startswith("[")), len(lines))
+    for key, value in fields.items():
+        places = [at for at in range(end) if re.match(rf"{key}\s*=", lines[at])]
+        said = "" if value is None else f"{key} = {value if isinstance(value, int) else quoted(value)}"
+        if places:
+            lines[places[0]] = said
+    kept = "\n".join(lines) + "\n"
+    return kept if _says(kept, wanted) else write(wanted, head_of(text))
+
+
+def _says(text: str, pack: Pack) -> bool:
+    try:
+        return read(text) == pack
+    except Malformed:
+        return False
 
 
 def usual_most(rates: tuple[Rate, ...], surcharges: tuple[Surcharge, ...]) -> Decimal:

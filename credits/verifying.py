@@ -51,14 +51,15 @@ class Shown:
 def look_up(number: str, code: str) -> Shown | None:
     """The certificate with this number and this code, however they were typed; None when there is none such.
 
-    One query that knows no difference between a wrong number and a wrong code, then one that counts the look.
+    One query that knows no difference between a wrong number and a wrong code; two more only for who has both.
     """
     number, code = read_number(number), read_code(code)
     if not (number and code):
         return None
-    found = Certificate.objects.filter(number=number, code=code).with_state().first()
-    if found is None:
+    pk = Certificate.objects.filter(number=number, code=code).values_list("pk", flat=True).first()
+    if pk is None:
         return None
+    found = Certificate.objects.with_state().get(pk=pk)
     shown = show(found)
     _count(found, failed=not shown.genuine)
     return shown

@@ -7,6 +7,4 @@ while IFS= read -r line || [ -n "$line" ]; do
     if [[ $name =~ ^[A-Z][A-Z_]*$ && -z ${!name+set} ]]; then export "$line"; fi
 done <"${ENVIRONMENT_FILE:-/etc/cpe/environment}"
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
-python=.venv/bin/python
-[ -x "$python" ] || python=python3
-exec "$python" manage.py "$@"
+exec "${PYTHON:-.venv/bin/python}" manage.py "$@"

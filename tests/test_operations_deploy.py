@@ -130,8 +130,8 @@ def test_manage_sh_reads_the_file_as_the_services_do(tmp_path):
     )
     done = subprocess.run(
         [DEPLOY / "manage.sh", "diffsettings", "--all"],
-        env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "ENVIRONMENT_FILE": str(file)}
-        | {"CPE_PHONE": "12345"},
+        env={"PATH": os.environ["PATH"], "PYTHON": sys.executable}
+        | {"ENVIRONMENT_FILE": str(file), "CPE_PHONE": "12345"},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "'hours': '工作日 8:30–17:30'" in done.stdout

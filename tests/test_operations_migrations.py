@@ -37,11 +37,11 @@ class Scratch:
     def connect(self, **how):
         return psycopg.connect(self.url, **how)
 
-    def migrate(self, *arguments: str) -> subprocess.Popen:
+    def migrate(self, *arguments: str, **environment: str) -> subprocess.Popen:
         return subprocess.Popen(
             [sys.executable, "manage.py", "migrate", "--no-input", *arguments],
             cwd=settings.BASE_DIR,
-            env={**os.environ, "DATABASE_URL": self.url},
+            env={**os.environ, "DATABASE_URL": self.url, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -109,20 +109,43 @@ def test_a_killed_process_leaves_no_lock(scratch, race):
             time.sleep(0.05)
 
 
-def test_a_table_in_use_is_not_waited_for_long(scratch, race):
-    """A long report reads the ledger: the migration gives up, others were not queued behind it."""
+# An app of the test's own, whose one migration changes a table of ours.
+LATER = {
+    "later_settings.py": "from config.settings import *\nINSTALLED_APPS = [*INSTALLED_APPS, 'later']\n",
+    "later/__init__.py": "",
+    "later/migrations/__init__.py": "",
+    "later/migrations/0001_column.py": """
+from django.db import migrations
+
+class Migration(migrations.Migration):
+    dependencies = [("credits", "0001_initial")]
+    operations = [migrations.RunSQL("ALTER TABLE credits_ledgerentry ADD COLUMN later integer", "SELECT 1")]
+""",
+}
+
+
+def test_a_table_in_use_is_not_waited_for_long(scratch, race, tmp_path):
+    """A long report reads the ledger: the migration gives up, and others were not queued behind it for ever."""
+    for name, text in LATER.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    later = {"DJANGO_SETTINGS_MODULE": "later_settings", "PYTHONPATH": f"{settings.BASE_DIR}:{tmp_path}"}
+    column = "SELECT count(*) FROM information_schema.columns WHERE column_name = 'later'"
     with scratch.connect() as report:
         report.execute("LOCK TABLE credits_ledgerentry IN ACCESS SHARE MODE")
         began = time.monotonic()
-        process = scratch.migrate("credits", "zero")
+        process = scratch.migrate("later", **later)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 1
         assert "有一张表正在使用，等了 5 秒没有等到，这一步迁移没有执行" in err
         assert "Traceback" not in err
         assert time.monotonic() - began < 20
-    process = scratch.migrate("--check")
-    process.communicate(timeout=60)
-    assert process.returncode in (0, 1)
+        assert report.execute(column).fetchone() == (0,)
+    process = scratch.migrate("later", **later)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    with scratch.connect() as report:
+        assert report.execute(column).fetchone() == (1,)
 
 
 def test_looking_needs_no_lock(scratch, race):

@@ -116,7 +116,7 @@ def _own_number(declaration: Declaration, rules: Pack, past: list[Counted]) -> l
     return [
         Signal(
             "number",
-            f"编号 {declaration.certificate_number} 已用于本人的另一件申报：{one.words}。",
+            f"编号“{declaration.certificate_number}”已用于本人的另一件申报：{one.words}。",
             application_id=one.application_id,
         )
         for one in past

@@ -11,7 +11,14 @@ REASONS = [
 ]
 REASONS_OF = {
     Duty.REGISTRATIONS: ["不属于本单位审核范围，请核对所选单位", "单位名称与核准名称不一致"],
-    Duty.HOURS: ["不符合学时认定标准", "与已申报的学时重复"],
+    Duty.HOURS: [
+        "不符合学时认定标准",
+        "与已申报的学时重复",
+        "已由学习平台导入，不用申报",
+        "应附材料不齐，请按申报形式补齐",
+        "证明材料上没有本人姓名、时间或学时",
+        "活动时间与计入年度不符",
+    ],
 }
 # What stays in a step's comment holds 500; a chosen reason goes in front of one's own words.
 OWN_WORDS = 400

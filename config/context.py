@@ -52,6 +52,10 @@ def _moves_people(actor: Actor) -> bool:
     return actor.organization.kind == Kind.EMPLOYER and actor.can(Duty.TRANSFERS)
 
 
+def _declares_for_people(actor: Actor) -> bool:
+    return actor.organization.kind == Kind.EMPLOYER and actor.can(Duty.HOURS)
+
+
 def _pages(app: str, names: str) -> tuple[str, ...]:
     return tuple(f"{app}:{name}" for name in names.split())
 
@@ -158,7 +162,7 @@ PRACTITIONER = [
         "学时申报",
         under=(
             Entry("新申报", "credits:declare", _pages("credits", "check done")),
-            Entry("我的申报", "credits:mine"),
+            Entry("我的申报", "credits:mine", _pages("credits", "unit_offers unit_offer")),
             Entry("历年学时", "credits:years"),
         ),
     ),
@@ -183,6 +187,17 @@ PRACTITIONER = [
 ADMIN = [
     HOME,
     WAITING,
+    Entry(
+        "学时申报",
+        under=(
+            Entry(
+                "单位申报",
+                "credits:unit_declarations",
+                _pages("credits", "unit_new unit_people unit_check unit_declaration unit_cancel"),
+                to=_declares_for_people,
+            ),
+        ),
+    ),
     ACCOUNTS,
     Entry("单位资料管理", under=(PROFILE, Entry("更换上级部门", "transfers:superior", to=_is_super))),
     FIGURES,

@@ -19,6 +19,7 @@ from credits.required import asked_in_words, packs_at, rules_among
 from credits.snapshot import is_complete
 from credits.standing import standing_of
 from credits.tallies import Count
+from credits.unit_declaring import may_declare, offers_to
 from credits.years import current_year, today
 from desk import met
 from orgs.actor import Actor
@@ -47,7 +48,7 @@ def of_nobody() -> dict:
 
 
 def offered_to(actor: Actor) -> list[dict]:
-    """Organisations whose super admin asks this person to take over (F-74): to-do rows."""
+    """What somebody asks of this person: to take over as super admin (F-74), to confirm hours their unit declared."""
     swaps = SuperSwap.objects.waiting_for(actor.user)
     return [
         {
@@ -56,7 +57,19 @@ def offered_to(actor: Actor) -> list[dict]:
             "tag": ("next", "请答复"),
         }
         for swap in swaps
-    ]
+    ] + (unit_offers(actor.practitioner) if actor.practitioner else [])
+
+
+def unit_offers(practitioner: Practitioner) -> list[dict]:
+    """Hours that the unit declared for this person: the one, or all of them on one page. One query."""
+    rows = list(offers_to(practitioner)[: inbox.MOST])
+    if not rows:
+        return []
+    if len(rows) == 1:
+        url, title = reverse("credits:unit_offer", args=[rows[0].pk]), rows[0].unit_declaration.title
+    else:
+        url, title = reverse("credits:unit_offers"), f"单位为您申报的学时 {len(rows)} 件"
+    return [{"url": url, "title": title, "tag": ("next", "请确认"), "note": "单位为您申报，确认后进入审验。"}]
 
 
 def errands(actor: Actor) -> list[dict]:
@@ -68,6 +81,7 @@ def errands(actor: Actor) -> list[dict]:
         (actor.practitioner, "基本信息修改", "registration:own_data"),
         (actor.practitioner, "更正姓名或身份证号", "registration:correction"),
         (moves_people, "人员调出", "transfers:release"),
+        (unit and may_declare(actor), "单位申报学时", "credits:unit_declarations"),
         (actor.is_super, "更换上级部门", "transfers:superior"),
         (actor.is_super, "新增管理员", "orgs:add_admin"),
         (actor.is_super, "更换超级管理员", "orgs:succession"),

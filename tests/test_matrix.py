@@ -21,7 +21,7 @@ from django.urls import get_resolver, reverse
 from accounts import outbox
 from accounts.models import User
 from credits import certificate_batches, certificates
-from credits.models import ActivityKind, Declaration, SampleDraw, Subject
+from credits.models import ActivityKind, Declaration, SampleDraw, Subject, UnitDeclaration
 from credits.paper.signing import public_keys
 from credits.years import current_year
 from orgs.models import AdminRole, Division, Duty, OrgAdmin
@@ -33,6 +33,7 @@ from tests.town import Town
 from transfers.models import Release
 from workflow import engine
 from workflow.attachments import attach
+from workflow.models import Attachment
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +48,7 @@ ABOVE = ("authority", "office", "operator")
 OFFICES = ("office", "region")  # bureaus
 HOLDERS = (*PRACTITIONERS, *OFFICES)
 EMPLOYERS = ("unit", "sub_unit", "sibling")
+DECLARING = (*EMPLOYERS, "hours_admin")
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,22 @@ MATRIX = {
     "credits:issued_certificates": Page(OFFICES, role=OFFICES),
     "credits:certificate_checks": Page(OFFICES, role=OFFICES),
     "transfers:transfer": Page(PRACTITIONERS, PRACTITIONERS, role=PRACTITIONERS),
+    # --- hours declared by the unit --------------------------------------------------------------
+    "credits:unit_declarations": Page(DECLARING, role=DECLARING),
+    # Without anything filled in before, people and check lead back to the form.
+    "credits:unit_new": Page(DECLARING, DECLARING, role=DECLARING),
+    "credits:unit_people": Page(DECLARING, DECLARING, role=DECLARING),
+    "credits:unit_check": Page(DECLARING, DECLARING, role=DECLARING),
+    "credits:unit_declaration": Page(
+        ("unit", "hours_admin", *ABOVE), role=(*SUPERS, "hours_admin"), args="unit_declaration"
+    ),
+    "credits:unit_remind": Page(None, ("unit", "hours_admin"), role=DECLARING, args="unit_declaration"),
+    "credits:unit_cancel": Page(
+        ("unit", "hours_admin"), ("unit", "hours_admin"), role=DECLARING, args="unit_declaration"
+    ),
+    "credits:unit_file": Page(("person", "unit", "hours_admin", *ABOVE), role=ANY, args="unit_file"),
+    "credits:unit_offers": Page(PRACTITIONERS, PRACTITIONERS, role=PRACTITIONERS),
+    "credits:unit_offer": Page(("person",), ("person",), role=PRACTITIONERS, args="unit_row"),
     # --- own data --------------------------------------------------------------------------------
     "registration:own_data": Page(PRACTITIONERS, PRACTITIONERS, role=PRACTITIONERS),
     "registration:contacts": Page(ANY, ANY, role=ANY),
@@ -288,9 +306,16 @@ class World:
             "admin": {"admin_id": OrgAdmin.objects.get(account=hours_admin).pk},
             "application": {"application_id": application.pk},
             "attachment": {"attachment_id": file.pk},
-            "draw": {"draw_id": SampleDraw.objects.create(
-                bureau=town.bureau, seed="0" * 32, population=0, sampled=0, digest="", by=accounts["office"].user
-            ).pk},
+            "draw": {
+                "draw_id": SampleDraw.objects.create(
+                    bureau=town.bureau,
+                    seed="0" * 32,
+                    population=0,
+                    sampled=0,
+                    digest="",
+                    by=accounts["office"].user,
+                ).pk
+            },
             "export": {"export_id": stored(town, unit).pk},
             "sheet": {"sheet": "people"},
             "certificate": {"certificate_id": certificate.pk},
@@ -306,6 +331,7 @@ class World:
             "role": {"role_id": role.pk},
             "step": {"step_id": application.steps.get(state="open").pk},
             "swap": {"swap_id": swap.pk},
+            **self._unit_declaration(accounts["unit"], person, file),
             "token": {"token": "0" * 43},
         }
         self.numbers = [user.id_number.reveal().encode() for user in User.objects.all()]
@@ -325,6 +351,34 @@ class World:
             hours=Decimal("10"),
         )
         return engine.submit("hours-declaration", payload, by=town.actor(person))
+
+    @staticmethod
+    def _unit_declaration(account, person, file):
+        day = datetime.date(current_year(), 2, 1)
+        declared = UnitDeclaration.objects.create(
+            organization=person.employer,
+            by=account.user,
+            year=day.year,
+            subject=Subject.PROFESSIONAL,
+            kind=ActivityKind.objects.get(code="academic-forum"),
+            title="测试论坛",
+            organiser="测试中心",
+            started_on=day,
+            ended_on=day,
+            stated_hours=Decimal("8"),
+            hours=Decimal("8"),
+            draft="unit:" + "0" * 32,
+        )
+        columns = ("name", "content_type", "extension", "size", "sha256")
+        kept = Attachment.objects.create(
+            draft=declared.draft, file=file.file.name, **{name: getattr(file, name) for name in columns}
+        )
+        row = declared.persons.create(practitioner=person)
+        return {
+            "unit_declaration": {"declaration_id": declared.pk},
+            "unit_file": {"attachment_id": kept.pk},
+            "unit_row": {"row_id": row.pk},
+        }
 
     @staticmethod
     def _correction(town, account):

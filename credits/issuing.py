@@ -39,18 +39,23 @@ def _below(actor: Actor, year: int) -> QuerySet:
     return Standing.objects.visible_to(actor).filter(year=year)
 
 
-def people_rows(rows: list[dict], year: int) -> list[dict]:
-    """Lines of the list, measured now: who may be issued to, and why others may not. Six queries for any number."""
+def people_rows(rows: list[dict], year: int, *, had_none: bool) -> list[dict]:
+    """Lines of the list, measured now: who may be issued to, and why others may not. Four queries for any number.
+
+    `had_none`: the list is `waiting`, so that nobody's certificate need be looked for.
+    """
     ids = [row["person"] for row in rows]
     people = {
         one.pk: one for one in Practitioner.objects.filter(pk__in=ids).select_related("user", "employer")
     }
     book = Rulebook(people.values(), year)
-    newest = {
-        one.practitioner_id: one
-        for one in Certificate.objects.filter(practitioner__in=ids, year=year).with_state().order_by("pk")
-    }
+    newest = {} if had_none else _newest(ids, year)
     return [_person_row(people[pk], book, newest.get(pk)) for pk in ids if pk in people]
+
+
+def _newest(ids: list[int], year: int) -> dict[int, Certificate]:
+    found = Certificate.objects.filter(practitioner__in=ids, year=year).with_state().order_by("pk")
+    return {one.practitioner_id: one for one in found}
 
 
 def _person_row(person: Practitioner, book: Rulebook, certificate: Certificate | None) -> dict:

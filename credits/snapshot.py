@@ -6,6 +6,7 @@ The rules are those in force now for the person; the snapshot keeps which versio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from credits.hours_field import as_text
 from credits.models import RulePack, Standing
@@ -29,7 +30,7 @@ class Issuer:
 
 
 class Rulebook:
-    """The rules and issuers of many people in one year, each looked up once. Three queries for all of them."""
+    """The rules of many people in one year, each looked up once: two queries for all of them, one more for issuers."""
 
     def __init__(self, people: Iterable[Practitioner], year: int):
         self.year = year
@@ -39,9 +40,6 @@ class Rulebook:
             one.practitioner_id: one
             for one in Standing.objects.filter(practitioner__in=self.people, year=year)
         }
-        above = {part for one in self.people.values() for part in _ids(one.path)}
-        offices = Organization.objects.filter(pk__in=above, kind__in=[Kind.BUREAU, Kind.OPERATOR])
-        self._offices = {one.pk: one for one in offices}
         self._rules: dict[tuple, tuple[Pack, list]] = {}
         self._issuers: dict[str, Issuer] = {}
 
@@ -65,6 +63,12 @@ class Rulebook:
             division = next((one.division_id for one in nearest_first if one.division_id), PROVINCE)
             self._issuers[path] = Issuer(nearest_first[0], division)
         return self._issuers[path]
+
+    @cached_property
+    def _offices(self) -> dict[int, Organization]:
+        above = {part for one in self.people.values() for part in _ids(one.path)}
+        found = Organization.objects.filter(pk__in=above, kind__in=[Kind.BUREAU, Kind.OPERATOR])
+        return {one.pk: one for one in found}
 
     def content_of(self, person: Practitioner, number: str, day: date) -> Content:
         """What the certificate will say. Raises ContentRefused when it cannot be said on one sheet."""

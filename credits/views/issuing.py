@@ -47,10 +47,10 @@ def issuing_list(request: HttpRequest) -> HttpResponse:
         "year": year,
         "name": name,
         "page": page,
-        "rows": issuing.people_rows(page.rows, year),
+        "rows": issuing.people_rows(page.rows, year, had_none=not name),
         "complete": f"{count.complete:,}",
         "people": f"{count.people:,}",
-        "batches": issuing.batches(request.actor),
+        "batches": [] if name else issuing.batches(request.actor),
     }
     return render(request, "credits/certificates/issuing.html", context)
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, Min, Q
+from django.db.models import Exists, F, Min, Q, Value
 from django.urls import reverse
 from django.utils import timezone
 
@@ -48,28 +48,39 @@ def of_nobody() -> dict:
 
 
 def offered_to(actor: Actor) -> list[dict]:
-    """What somebody asks of this person: to take over as super admin (F-74), to confirm hours their unit declared."""
-    swaps = SuperSwap.objects.waiting_for(actor.user)
-    return [
+    """What somebody asks of this person: to take over as super admin (F-74), to confirm hours their unit declared.
+
+    To-do rows, in one query; several declarations are one row that leads to all of them.
+    """
+    asked = SuperSwap.objects.waiting_for(actor.user).order_by()
+    asked = asked.values_list(Value("swap"), "pk", "organization__name")
+    if actor.practitioner:
+        hours = offers_to(actor.practitioner).order_by()
+        asked = asked.union(hours.values_list(Value("hours"), "pk", "unit_declaration__title"), all=True)
+    asked = list(asked)
+    rows = [
         {
-            "url": reverse("orgs:answer_succession", args=[swap.pk]),
-            "title": f"接任{swap.organization.name}的超级管理员",
+            "url": reverse("orgs:answer_succession", args=[pk]),
+            "title": f"接任{name}的超级管理员",
             "tag": ("next", "请答复"),
         }
-        for swap in swaps
-    ] + (unit_offers(actor.practitioner) if actor.practitioner else [])
-
-
-def unit_offers(practitioner: Practitioner) -> list[dict]:
-    """Hours that the unit declared for this person: the one, or all of them on one page. One query."""
-    rows = list(offers_to(practitioner)[: inbox.MOST])
-    if not rows:
-        return []
-    if len(rows) == 1:
-        url, title = reverse("credits:unit_offer", args=[rows[0].pk]), rows[0].unit_declaration.title
-    else:
-        url, title = reverse("credits:unit_offers"), f"单位为您申报的学时 {len(rows)} 件"
-    return [{"url": url, "title": title, "tag": ("next", "请确认"), "note": "单位为您申报，确认后进入审验。"}]
+        for what, pk, name in asked
+        if what == "swap"
+    ]
+    declared = [(pk, title) for what, pk, title in asked if what == "hours"]
+    if not declared:
+        return rows
+    pk, title = declared[0]
+    several = len(declared) > 1
+    return [
+        *rows,
+        {
+            "url": reverse("credits:unit_offers") if several else reverse("credits:unit_offer", args=[pk]),
+            "title": f"单位为您申报的学时 {len(declared)} 件" if several else title,
+            "tag": ("next", "请确认"),
+            "note": "单位为您申报，确认后进入审验。",
+        },
+    ]
 
 
 def errands(actor: Actor) -> list[dict]:

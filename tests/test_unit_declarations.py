@@ -34,7 +34,7 @@ from workflow.models import Attachment
 
 YEAR = current_year()
 DAY = datetime.date(YEAR, 1, 8)
-RULES = f"""
+RULES = """
 code = "test-conversions"
 name = "测试折算"
 basis = "测试文号"
@@ -48,13 +48,13 @@ professional = "专业科目"
 name = "集中培训"
 subjects = ["professional"]
 evidence = ["培训通知"]
-rates = [{{ hours = 6, per = "day" }}]
+rates = [{ hours = 6, per = "day" }]
 cap = 20
 [activity.thesis]
 name = "论文"
 subjects = ["professional"]
 member = "作者"
-rates = [{{ alone = 30, first = 30, others = 10 }}]
+rates = [{ alone = 30, first = 30, others = 10 }]
 """
 
 
@@ -180,7 +180,7 @@ def test_judging_five_hundred_costs_as_many_queries_as_judging_two(town):
 
     def cost():
         with CaptureQueriesContext(connection) as found:
-            going, staying = unit_declaring.judged(training(), unit_declaring.people_of(town.actor(unit)))
+            going, _staying = unit_declaring.judged(training(), unit_declaring.people_of(town.actor(unit)))
         return len(found), len(going)
 
     few = cost()
@@ -428,7 +428,8 @@ def test_from_the_form_to_everybodys_answer(town):
     )
     assert answer.url == "/hours/unit/new/check/"
     page = browser.get("/hours/unit/new/check/").content.decode()
-    assert "核对并提交：2 人" in page and "12 学时：2 人" in page
+    assert "核对并提交：2 人" in page
+    assert "12 学时：2 人" in page
     answer = browser.post("/hours/unit/new/check/")
     declaration = UnitDeclaration.objects.get()
     assert answer.url == f"/hours/unit/{declaration.pk}/"
@@ -442,7 +443,8 @@ def test_from_the_form_to_everybodys_answer(town):
     row = row_of(declaration, people[0])
     assert f"/hours/unit/mine/{row.pk}/" in home
     page = mine.get(f"/hours/unit/mine/{row.pk}/").content.decode()
-    assert "市测绘院" in page and "通知.png" in page
+    assert "市测绘院" in page
+    assert "通知.png" in page
     file = files_of(declaration).get()
     assert b"".join(mine.get(f"/hours/unit/files/{file.pk}/").streaming_content).startswith(b"\x89PNG")
     assert town.login(people[2]).get(f"/hours/unit/files/{file.pk}/").status_code == 404
@@ -458,7 +460,8 @@ def test_from_the_form_to_everybodys_answer(town):
     assert "请写明有什么异议" in page.content.decode()
     other.post(f"/hours/unit/mine/{row.pk}/", {"do": "object", "reason": "当天请假"})
     page = browser.get(f"/hours/unit/{declaration.pk}/?answer=objected").content.decode()
-    assert "当天请假" in page and "已确认 1" in page
+    assert "当天请假" in page
+    assert "已确认 1" in page
 
 
 def test_a_repeated_page_of_people_keeps_the_choice_across_pages_and_searches(town):
@@ -468,12 +471,15 @@ def test_a_repeated_page_of_people_keeps_the_choice_across_pages_and_searches(to
     begin(browser)
     first = browser.post("/hours/unit/new/people/", {"person": [str(people[0].pk)], "do": "find", "q": ""})
     page = first.context["picking"]
-    assert page.picked == {people[0].pk} and page.older and len(page.rows) == 50
+    assert page.picked == {people[0].pk}
+    assert page.older
+    assert len(page.rows) == 50
     second = browser.post(
         "/hours/unit/new/people/",
         {"picked": page.as_text, "shown": page.shown, "person": [str(people[0].pk)], "go": page.older},
     ).context["picking"]
-    assert len(second.rows) == 5 and second.picked == {people[0].pk}
+    assert len(second.rows) == 5
+    assert second.picked == {people[0].pk}
     everybody = browser.post(
         "/hours/unit/new/people/", {"picked": second.as_text, "shown": second.shown, "do": "all"}
     ).context["picking"]
@@ -656,7 +662,8 @@ def test_without_the_locks_it_is_cancelled_and_confirmed(offered, monkeypatch):
         lambda: unit_declaring.cancel(row.unit_declaration, by=theirs),
     )
     assert outcomes == ["ok", "ok"]
-    assert UnitDeclaration.objects.get().cancelled_at and Declaration.objects.exists()
+    assert UnitDeclaration.objects.get().cancelled_at
+    assert Declaration.objects.exists()
 
 
 def transferred(town, person, to):

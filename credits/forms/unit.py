@@ -19,7 +19,8 @@ class UnitForm(DeclareForm):
         super().__init__(data, *args, practitioner=nobody, **kwargs)
         del self.fields["again"]
         self.fields["title"].help_text = "培训、论坛或进修的全称。"
-        self.fields["organiser"].help_text = ""
+        organiser = self.fields["organiser"]
+        organiser.label, organiser.help_text = "主办单位", ""
         self.fields["started_on"].help_text = "例如 2026-11-08。"
         number = self.fields["certificate_number"]
         number.label, number.help_text = "文件编号", "培训通知或备案文件的编号；每个人证书上的编号不用填。"

@@ -11,10 +11,14 @@ import secrets
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from django.utils.crypto import constant_time_compare
+from django.utils.functional import SimpleLazyObject
 
 from accounts import kept
 from accounts.address import network_of
@@ -36,7 +40,14 @@ class SessionStore(DatabaseStore):
         return Session
 
     def _get_session_from_db(self):
-        self.row = super()._get_session_from_db()
+        # As Django does it, with the owner in the same query.
+        try:
+            self.row = Session.objects.select_related("user").get(
+                session_key=self.session_key, expire_date__gt=timezone.now()
+            )
+        except Session.DoesNotExist:
+            self.row = None
+            self._session_key = None
         return self.row
 
     def create_model_instance(self, data):
@@ -48,6 +59,28 @@ class SessionStore(DatabaseStore):
             row.handle, row.role = opened["handle"], opened["role"]
             row.device, row.place = opened["device"], opened["place"]
         return row
+
+
+class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
+    """Django's, but the user came with the session's row. Whatever does not fit at once goes the ordinary way."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        ordinary = request.user
+        request.user = SimpleLazyObject(lambda: _owner(request) or ordinary)
+
+
+def _owner(request: HttpRequest) -> User | None:
+    """The session's owner, when the session says so itself and the password is still the one it was opened with."""
+    session = request.session
+    if session.get(SESSION_KEY) is None or session.row is None or session.row.user is None:
+        return None
+    user = session.row.user
+    fits = str(user.pk) == session[SESSION_KEY] and user.is_active
+    stamp = session.get(HASH_SESSION_KEY, "")
+    if not fits or not constant_time_compare(stamp, user.get_session_auth_hash()):
+        return None
+    return user
 
 
 # --- opening, looking, ending ------------------------------------------------------------------------

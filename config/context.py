@@ -13,7 +13,6 @@ from django.urls import reverse
 
 from accounts import replica
 from accounts.identities import identities_of
-from accounts.messages import unread_count
 from accounts.models import RoleAccount
 from desk import elder
 from orgs.actor import NOBODY, Actor
@@ -257,7 +256,9 @@ FOOTER = [
 def page(request: HttpRequest) -> dict:
     """Variables of base.html, once per request however many templates it renders."""
     if not hasattr(request, "_page"):
-        with replica.primary():  # what waits and who is here is of this moment, also on pages that read a replica
+        with (
+            replica.primary()
+        ):  # what waits and who is here is of this moment, also on pages that read a replica
             request._page = _page(request, getattr(request, "actor", NOBODY))
     return request._page
 
@@ -321,7 +322,7 @@ def _counts(request: HttpRequest, actor: Actor, entries: list[Entry]) -> dict[st
         counts = {"*": waiting_count(actor)} if waiting == {"*"} else waiting_by_duty(actor)
     counts.setdefault("*", sum(counts.values()))
     if "messages" in wanted:
-        counts["messages"] = unread_count(actor.user)
+        counts["messages"] = actor.unread
     return {key: shown_count(count) for key, count in counts.items() if count}
 
 
@@ -335,7 +336,9 @@ def _current(request: HttpRequest, entries: Iterable[Entry]) -> Entry | None:
 
 
 def _who(request: HttpRequest, actor: Actor) -> dict:
-    others = [one for one in identities_of(actor.user) if one.pk != actor.account.pk]
+    others = (
+        [one for one in identities_of(actor.user) if one.pk != actor.account.pk] if actor.has_others else []
+    )
     role = actor.account.get_role_display()
     if actor.organization:
         role += "超级管理员" if actor.is_super else "管理员"

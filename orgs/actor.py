@@ -3,18 +3,25 @@
 from dataclasses import dataclass, field
 
 from django.contrib import messages
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
 from accounts.entrance import ACCOUNT, EPOCH
 from accounts.kept import log_out
-from accounts.models import AccountStatus, Role, RoleAccount, User
+from accounts.messages import MOST
+from accounts.models import AccountStatus, Message, Role, RoleAccount, User
 from accounts.refused import Refused
 from orgs.models import Kind, Organization, Practitioner, Status
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A person in one role: with an organisation (admins, operators), as a practitioner, or nobody."""
+    """A person in one role: with an organisation (admins, operators), as a practitioner, or nobody.
+
+    In a request also what every page's frame says: how many messages are unread (at most accounts.messages.MOST + 1),
+    and whether the person has further active identities.
+    """
 
     user: User | None = None
     account: RoleAccount | None = None
@@ -22,6 +29,8 @@ class Actor:
     practitioner: Practitioner | None = None
     is_super: bool = False
     duties: frozenset = field(default_factory=frozenset)
+    unread: int = 0
+    has_others: bool = False
 
     def __bool__(self) -> bool:
         return self.account is not None
@@ -68,17 +77,29 @@ def _joined():
     return RoleAccount.objects.select_related("user", "practitioner__employer", "org_admin__organization")
 
 
+def _joined_with_frame():
+    unread = Message.objects.filter(user=OuterRef("user_id")).unread().values("pk")[: MOST + 1]
+    others = RoleAccount.objects.active().filter(user=OuterRef("user_id")).exclude(pk=OuterRef("pk"))
+    return _joined().annotate(unread=ArraySubquery(unread), has_others=Exists(others))
+
+
 def _actor(account: RoleAccount) -> Actor:
+    frame = {
+        "unread": len(getattr(account, "unread", ())),
+        "has_others": getattr(account, "has_others", False),
+    }
     if account.role == Role.PRACTITIONER:
         practitioner = getattr(account, "practitioner", None)
         if practitioner is None:
             return NOBODY
         practitioner.user = account.user
-        return Actor(account.user, account, practitioner=practitioner)
+        return Actor(account.user, account, practitioner=practitioner, **frame)
     admin = getattr(account, "org_admin", None)
     if admin is None:
         return NOBODY
-    return Actor(account.user, account, admin.organization, None, admin.is_super, frozenset(admin.duties))
+    return Actor(
+        account.user, account, admin.organization, None, admin.is_super, frozenset(admin.duties), **frame
+    )
 
 
 def actor_of(account: RoleAccount) -> Actor:
@@ -122,7 +143,7 @@ class ActorMiddleware:
     def _read(self, request: HttpRequest) -> Actor:
         if not request.session.get(ACCOUNT) or not request.user.is_authenticated:
             return NOBODY
-        account = _joined().filter(pk=request.session[ACCOUNT], user_id=request.user.pk).first()
+        account = _joined_with_frame().filter(pk=request.session[ACCOUNT], user_id=request.user.pk).first()
         actor = _actor(account) if account else NOBODY
         if actor and account.epoch == request.session.get(EPOCH) and _may_act(actor):
             return actor

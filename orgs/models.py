@@ -1,12 +1,14 @@
 """The tree: organisations, practitioners and the people who administer. Floor 1."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from accounts.models import Role, RoleAccount, User
+from orgs.name_parts import NameParts
 from orgs.querysets import (
     AdminRoleQuerySet,
     OrgAdminQuerySet,
@@ -119,7 +121,8 @@ class Status(models.TextChoices):
 class Organization(models.Model):
     """机构: bureau, authority or employer (and the platform as their root). `superior` is the only edge of the tree (F-156).
 
-    `path` ("/1/5/9/") holds the ids from the root to this row, so that a subtree is one prefix.
+    `path` ("/1/5/9/") holds the ids from the root to this row, so that a subtree is one prefix. Its collation makes the
+    index over it serve both the prefix and the order of a list, whatever the language of the database.
     `contact_name`, `phone` and `office_hours` are shown publicly to people who wait for this organisation.
     """
 
@@ -127,7 +130,7 @@ class Organization(models.Model):
     name = models.CharField("机构名称", max_length=120)
     uscc = models.CharField("统一社会信用代码", max_length=20, blank=True)
     superior = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="subordinates")
-    path = models.CharField(max_length=255, editable=False, default="")
+    path = models.CharField(max_length=255, editable=False, default="", db_collation="C")
     status = models.CharField("状态", max_length=10, choices=Status, default=Status.PENDING)
     division = models.ForeignKey(Division, models.PROTECT, null=True, blank=True, verbose_name="所在区划")
     contact_name = models.CharField("联系人", max_length=50, blank=True)
@@ -161,8 +164,10 @@ class Organization(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["path"], name="organization_path", opclasses=["text_pattern_ops"]),
-            models.Index(fields=["superior", "status"], name="organization_superior"),
+            models.Index(fields=["path"], name="organization_path"),
+            # The level below an organisation as lists show it: kind by kind, each in the order of ids.
+            models.Index(fields=["superior", "status", "kind", "id"], name="organization_superior"),
+            GinIndex(NameParts("name"), name="organization_name_parts"),
         ]
 
     def __str__(self) -> str:
@@ -211,7 +216,7 @@ class Practitioner(models.Model):
     employer = models.ForeignKey(
         Organization, models.PROTECT, related_name="practitioners", verbose_name="用人单位"
     )
-    path = models.CharField(max_length=255, editable=False, default="")
+    path = models.CharField(max_length=255, editable=False, default="", db_collation="C")
     status = models.CharField("状态", max_length=10, choices=Status, default=Status.PENDING)
 
     education = models.CharField("最高学历", max_length=10, blank=True, choices=Education)
@@ -243,14 +248,34 @@ class Practitioner(models.Model):
             ),
         ]  # fmt: skip
         indexes = [
-            models.Index(
-                fields=["path", "id"], name="practitioner_path", opclasses=["text_pattern_ops", "int8_ops"]
-            ),
+            models.Index(fields=["path", "id"], name="practitioner_path"),
             models.Index(fields=["employer", "id"], name="practitioner_employer"),
         ]
 
     def __str__(self) -> str:
         return self.user.name
+
+
+class PersonKey(models.Model):
+    """检索: by what an approved person is found within a branch; one row for each way (orgs/name_parts.py).
+
+    `key` is a part of the name, or the last four of the ID number. With the path beside it in one index, the people of
+    a branch who have the key are one short walk, however many have it elsewhere. Kept by the database's triggers alone
+    (migration 0002): whoever writes a name or moves people cannot forget it.
+    """
+
+    pk = models.CompositePrimaryKey("key", "path", "practitioner")
+    key = models.CharField(max_length=16, db_collation="C")
+    path = models.CharField(max_length=255, db_collation="C")
+    practitioner = models.ForeignKey(
+        Practitioner, models.DO_NOTHING, related_name="keys", db_index=False, db_constraint=False
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "人员检索"
+
+    def __str__(self) -> str:
+        return f"{self.practitioner_id}"
 
 
 class Duty(models.TextChoices):

@@ -81,6 +81,20 @@ def write_roles(places: list[Place], pk: int, now: datetime.datetime, chance: ra
     return first
 
 
+def write_keys() -> None:
+    """What people are found by; what the triggers of orgs (migration 0003) would have left."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KEYS)
+
+
+_KEYS = """
+INSERT INTO orgs_personkey (key, path, practitioner_id)
+SELECT unnest(orgs_person_keys(u.name, u.id_last4)) AS key, p.path, p.id
+  FROM orgs_practitioner p JOIN accounts_user u ON u.id = p.user_id WHERE p.status = 'active'
+ ORDER BY key, p.path COLLATE "C", p.id
+"""
+
+
 def _account(user: int, role: str, place: Place) -> tuple:
     return user, role, "active", place.name[:120], "", "", None, 0, user
 

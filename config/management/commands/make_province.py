@@ -87,6 +87,8 @@ class Command(BaseCommand):
                     cursor.execute(
                         "ANALYZE accounts_user; ANALYZE orgs_practitioner; ANALYZE orgs_organization"
                     )
+                with self.timed("人员检索"):
+                    people.write_keys()
                 with self.timed("学时记录"):
                     hours.write_hours(provider, year)
                 with self.timed("学时索引"):

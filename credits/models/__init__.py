@@ -37,6 +37,7 @@ from credits.models.packs import PackState, RulePack, Window, WindowKind
 from credits.models.relief import ReliefRequest
 from credits.models.sampling import OverturnRate, SampleDraw, SampleItem, VerificationPolicy
 from credits.models.tallies import Tally, TallyDelta
+from credits.models.trial import RuleTrial
 
 __all__ = [
     "ActivityKind",
@@ -65,6 +66,7 @@ __all__ = [
     "Recheck",
     "ReliefRequest",
     "RulePack",
+    "RuleTrial",
     "SampleDraw",
     "SampleItem",
     "Source",

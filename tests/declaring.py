@@ -7,7 +7,8 @@ from decimal import Decimal
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from credits import packs
-from credits.models import RulePack
+from credits.models import ActivityKind, IntakeRecord, LedgerEntry, Provider, RulePack
+from credits.numbers import key_of
 from credits.required import rules_of
 from credits.rules.shapes import Activity
 from credits.years import current_year
@@ -124,3 +125,40 @@ def shown_hours(page) -> Decimal:
 
 def activities_of(person, year: int = YEAR) -> dict[str, Activity]:
     return rules_of(person, [year])[year].activities
+
+
+def kind_of(code: str) -> ActivityKind:
+    return ActivityKind.objects.get(code=code)
+
+
+def reported(town, person, hours=8, provider="测试平台", **facts) -> IntakeRecord:
+    """A platform's record that was entered: the record, the ledger's line, the year."""
+    platform, _ = Provider.objects.get_or_create(code="test", defaults={"name": provider})
+    number = IntakeRecord.objects.count() + 1
+    record = IntakeRecord.objects.create(
+        **{
+            "provider": platform,
+            "event_id": f"event-{number}",
+            "digest": f"{number:064}",
+            "person_index": "0" * 64,
+            "practitioner": person,
+            "year": YEAR,
+            "subject": "professional",
+            "hours": Decimal(str(hours)),
+            "title": "平台课程",
+            "started_on": DAY,
+            "completed_on": DAY,
+            **facts,
+            "number_key": key_of(facts.get("certificate_number", "")),
+        }
+    )
+    LedgerEntry.objects.create(
+        practitioner=person,
+        year=record.year,
+        subject=record.subject,
+        hours=record.hours,
+        verb="granted",
+        source="import",
+        record=record,
+    )
+    return record

@@ -7,6 +7,7 @@ A corrected name or ID number changes no certificate: it says what was so on its
 Locks: the admin's right, then the people by id, then the numbers of (year, division); nothing is locked after those.
 """
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from zlib import crc32
@@ -205,23 +206,25 @@ def _give(people: dict[int, Practitioner], last: dict, year: int, by: User, by_m
             outcome.left[pk] = f"{year} 年度还差 {shown(standing.missing)} 学时，完成后才能签发证书。"
         else:
             try:
-                book.content_of(person, "-", today())
+                content = book.content_of(person, "-", today())
             except ContentRefused:
                 outcome.left[pk] = "姓名、单位名称或规则依据太长，一张证书写不下，请联系技术支持。"
             else:
-                ready.setdefault(book.issuer_of(person).division, []).append(person)
+                ready.setdefault(book.issuer_of(person).division, []).append((person, content))
     # In one order, so that two who issue in several divisions never wait for each other.
     for division in sorted(ready, key=lambda one: _key(year, one)):
         first = _next_serial(year, division)
-        for serial, person in enumerate(ready[division], start=first):
-            outcome.certificates.append(_written(book, person, division, serial, by))
+        for serial, (person, content) in enumerate(ready[division], start=first):
+            outcome.certificates.append(_written(book, person, content, division, serial, by))
     _save(outcome.certificates, people, last, by, by_mail)
     return outcome
 
 
-def _written(book: Rulebook, person: Practitioner, division: str, serial: int, by: User) -> Certificate:
+def _written(
+    book: Rulebook, person: Practitioner, content: Content, division: str, serial: int, by: User
+) -> Certificate:
     number = numbered(book.year, division, serial)
-    content: Content = book.content_of(person, number, today())
+    content = dataclasses.replace(content, number=number)
     signature = sign(canonical(content))
     return Certificate(
         number=number,

@@ -284,6 +284,13 @@ def test_an_intact_file_says_so_and_where_its_certificate_stands_today(town, one
     assert "由人社部门撤销" in page
 
 
+def test_a_file_made_without_an_address_asks_for_number_and_code(one, settings):
+    settings.SITE = settings.SITE | {"url": ""}
+    page = text(ask_file(certificate_file(one)))
+    assert "文件完好" in page
+    assert "请再按证书编号和查验码查验" in page
+
+
 def test_an_altered_file_says_so_whatever_byte_it_is(one):
     file = certificate_file(one)
     for place in random.Random(1).sample(range(len(file)), 8):

@@ -92,7 +92,7 @@ def certificate_batch(request: HttpRequest, batch_id: int) -> HttpResponse:
         ("范围", f"{request.actor.organization.name}及下级"),
         ("签发人", masked_name(batch.by.name)),
         ("开始时间", shown_time(batch.created_at)),
-        ("结束时间", shown_time(batch.finished_at)),
+        ("结束时间", shown_time(batch.finished_at) if batch.finished_at else ""),
         ("已核对", f"{batch.looked:,} 人" + (f"，共 {batch.total:,} 人" if batch.total else "")),
         ("已签发", f"{batch.issued:,} 张"),
         ("未完成的原因", batch.why_failed),

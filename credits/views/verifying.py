@@ -63,12 +63,14 @@ def verify(request: HttpRequest) -> HttpResponse:
         if by_file and file_form.is_valid():
             _count(request)
             verdict, context["shown"] = examine_file(file_form.cleaned_data["file"].read())
-            context["answer"] = OF_A_FILE[verdict.state]
+            context["answer"] = _of_a_file(verdict.state, bool(context["shown"]))
         elif not by_file and form.is_bound and form.is_valid():
             _count(request)
             found = look_up(form.cleaned_data["number"], form.cleaned_data["code"])
-            context["shown"] = [found] if found else []
-            context["answer"] = None if found else ("wait", "没有查到", NOT_FOUND)
+            if found:
+                context |= {"shown": [found], "form": VerifyForm()}
+            else:
+                context["answer"] = ("wait", "没有查到", NOT_FOUND)
     except throttle.TooMany as too_many:
         status = 429
         context["answer"] = (
@@ -77,6 +79,13 @@ def verify(request: HttpRequest) -> HttpResponse:
             f"每分钟最多查验 {PER_NETWORK[0]} 次，请 {too_many.words}后再试。",
         )
     return render(request, "credits/certificates/verify.html", context, status=status)
+
+
+def _of_a_file(state: State, with_certificates: bool) -> tuple[str, str, str]:
+    kind, title, text = OF_A_FILE[state]
+    if state == State.INTACT and not with_certificates:
+        text += "签发后有没有变更或撤销，请再按证书编号和查验码查验。"
+    return kind, title, text
 
 
 def _scanned(request: HttpRequest):

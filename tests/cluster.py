@@ -99,7 +99,7 @@ class Cluster:
                 as_account(BINARIES / "postgres", "-D", self.data, *arguments),
                 stdout=log, stderr=log, cwd="/", env=self.environment, start_new_session=True,
             )  # fmt: skip
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 self.sql("SELECT 1")
@@ -114,7 +114,7 @@ class Cluster:
         """Fast shutdown; 9 is a crash."""
         if self.server and self.server.poll() is None:
             self.server.send_signal(sign)
-            self.server.wait(30)
+            self.server.wait(60)
         shutil.rmtree(self.sockets, ignore_errors=True)
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
@@ -131,7 +131,7 @@ class Cluster:
     def run(self, *command, check: bool = True, **environment) -> subprocess.CompletedProcess:
         """Run a program as the account. Its output is in the exception when it fails."""
         done = subprocess.run(
-            as_account(*command), capture_output=True, text=True, cwd="/", check=False, timeout=120,
+            as_account(*command), capture_output=True, text=True, cwd="/", check=False, timeout=300,
             env={**self.environment, **environment},
         )  # fmt: skip
         if check and done.returncode:

@@ -230,7 +230,7 @@ class Server:
                     **environment,
                 },
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not (found := re.search(r"Listening at: http://127.0.0.1:(\d+)", self.log.read_text())):
             assert time.monotonic() < deadline, self.log.read_text()
             assert self.process.poll() is None, self.log.read_text()
@@ -238,7 +238,7 @@ class Server:
         self.port = int(found[1])
 
     def get(self, path: str, **headers) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(
             "GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()}
         )
@@ -249,7 +249,7 @@ class Server:
 
     def stop(self) -> str:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(60)
         return self.log.read_text()
 
 

@@ -265,7 +265,6 @@ def test_without_a_database(server):  # noqa: F811
     """Alive, not ready, and it says which; figures without the database's."""
     one = server(DATABASE_URL="postgres://cpe@127.0.0.1:1/none")
     assert one.get("/health/").status == 200
-    began = time.monotonic()
     answer = one.get("/ready/", Accept="application/json")
     assert answer.status == 503
     assert json.loads(answer.content) == {
@@ -276,7 +275,6 @@ def test_without_a_database(server):  # noqa: F811
         "files": "ok",
     }
     assert figures(one.get("/metrics").content)["cpe_database_up"] == "0"
-    assert time.monotonic() - began < 5
     assert "127.0.0.1:1" not in answer.content
 
 

@@ -63,13 +63,13 @@ WITH bureau AS (
     INSERT INTO workflow_event (application_id, verb, user_id, comment, at)
     SELECT id, 'submit', person_id, '', now() FROM filed
 ), first AS (
-    INSERT INTO workflow_step (application_id, "order", title, approver_id, person_id, state, opened_at, decided_by_id,
+    INSERT INTO workflow_step (application_id, "order", title, duty, approver_id, person_id, state, opened_at, decided_by_id,
         decided_at, comment)
-    SELECT f.id, 1, '用人单位审核', p.employer_id, f.person_id, 'approved', now(), p.admin, now(), ''
+    SELECT f.id, 1, '用人单位审核', 'hours', p.employer_id, f.person_id, 'approved', now(), p.admin, now(), ''
       FROM filed f JOIN person p ON p.id = f.practitioner_id
 )
-INSERT INTO workflow_step (application_id, "order", title, approver_id, person_id, state, opened_at, comment)
-SELECT f.id, 2, '人社部门审验', p.bureau, f.person_id, 'open', now(), ''
+INSERT INTO workflow_step (application_id, "order", title, duty, approver_id, person_id, state, opened_at, comment)
+SELECT f.id, 2, '人社部门审验', 'hours', p.bureau, f.person_id, 'open', now(), ''
   FROM filed f JOIN person p ON p.id = f.practitioner_id
 RETURNING id
 """

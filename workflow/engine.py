@@ -184,6 +184,7 @@ def _lay_route(application: Application, flow: Flow, stops: list[Stop], by: Acto
             application=application,
             order=stop.order,
             title=stop.title,
+            duty=flow.duty,
             approver=approver,
             on_behalf_of=stop.approver if approver != stop.approver else None,
             person=application.person,

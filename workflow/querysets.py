@@ -56,7 +56,7 @@ class StepQuerySet(models.QuerySet):
         if not actor.organization:
             return self.none()
         mine = self.filter(approver=actor.organization, opened_at__isnull=False)
-        return mine if actor.is_super else mine.filter(application__duty__in=list(actor.duties))
+        return mine if actor.is_super else mine.filter(duty__in=list(actor.duties))
 
     def decided_for(self, actor):
         """已办: what the actor's organisation decided, within the actor's duties."""

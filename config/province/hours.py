@@ -175,14 +175,14 @@ SELECT application, person, %(year)s, 'professional', (SELECT id FROM credits_ac
   FROM chosen
 """
 _STEPS = """
-INSERT INTO workflow_step (application_id, "order", title, approver_id, person_id, state, opened_at, decided_by_id,
+INSERT INTO workflow_step (application_id, "order", title, duty, approver_id, person_id, state, opened_at, decided_by_id,
     decided_at, comment)
-SELECT application, 1, '用人单位审核', employer_id, user_id,
+SELECT application, 1, '用人单位审核', 'hours', employer_id, user_id,
        CASE WHEN waits AND at_unit THEN 'open' ELSE 'approved' END, filed,
        CASE WHEN NOT (waits AND at_unit) THEN unit_admin END,
        CASE WHEN NOT (waits AND at_unit) THEN filed + interval '5 hours' END, '' FROM chosen
 UNION ALL
-SELECT application, 2, '人社部门审验', bureau, user_id,
+SELECT application, 2, '人社部门审验', 'hours', bureau, user_id,
        CASE WHEN waits THEN CASE WHEN at_unit THEN 'waiting' ELSE 'open' END ELSE 'approved' END,
        CASE WHEN NOT (waits AND at_unit) THEN filed + interval '5 hours' END,
        CASE WHEN NOT waits THEN bureau_admin END,

@@ -250,6 +250,7 @@ class Practitioner(models.Model):
         indexes = [
             models.Index(fields=["path", "id"], name="practitioner_path"),
             models.Index(fields=["employer", "id"], name="practitioner_employer"),
+            models.Index(fields=["title_series", "path", "id"], name="practitioner_series"),
         ]
 
     def __str__(self) -> str:

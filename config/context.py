@@ -141,6 +141,22 @@ CERTIFICATES = Entry(
     ),
 )
 
+RULES = Entry(
+    "规则与年度",
+    under=(
+        Entry(
+            "政策包",
+            "credits:packs",
+            _pages(
+                "credits",
+                "start_pack pack pack_changes new_version publish_pack retire_pack pack_head pack_year pack_caps"
+                " pack_text add_activity pack_activity pack_conversion pack_relief try_pack trial",
+            ),
+            to=_is_super,
+        ),
+    ),
+)
+
 ANONYMOUS = [
     HOME,
     Entry("注册", "registration:start", _pages("registration", "situations unit form check done again")),
@@ -223,6 +239,7 @@ BUREAU = [
     ACCOUNTS_AND_OWN,
     PEOPLE_AND_UNITS,
     CERTIFICATES,
+    RULES,
     MESSAGES,
 ]
 OPERATOR = [
@@ -243,6 +260,7 @@ OPERATOR = [
             ),
         )
     ),
+    RULES,
     Entry("基础数据", "admin:index", to=lambda actor: actor.user.is_staff),
     MESSAGES,
 ]

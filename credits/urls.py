@@ -1,6 +1,19 @@
 from django.urls import path
 
-from credits.views import certificates, declaring, intake, issuing, platforms, providers, sampling, unit, verifying
+from credits.views import (
+    certificates,
+    declaring,
+    intake,
+    issuing,
+    pack_parts,
+    packs,
+    platforms,
+    providers,
+    sampling,
+    trial,
+    unit,
+    verifying,
+)
 
 app_name = "credits"
 urlpatterns = [
@@ -65,4 +78,32 @@ urlpatterns = [
     path("intake/<int:batch_id>/problems/", intake.errors, name="intake_problems"),
     path("intake/<int:batch_id>/commit/", intake.commit, name="intake_commit"),
     path("intake/<int:batch_id>/cancel/", intake.cancel, name="intake_cancel"),
+    # --- rules -----------------------------------------------------------------------------------
+    path("rules/", packs.packs, name="packs"),
+    path("rules/new/", packs.start_pack, name="start_pack"),
+    path("rules/<int:pack_id>/", packs.pack, name="pack"),
+    path("rules/<int:pack_id>/changes/", packs.pack_changes, name="pack_changes"),
+    path("rules/<int:pack_id>/version/", packs.new_version, name="new_version"),
+    path("rules/<int:pack_id>/publish/", packs.publish_pack, name="publish_pack"),
+    path("rules/<int:pack_id>/retire/", packs.retire_pack, name="retire_pack"),
+    path("rules/<int:pack_id>/discard/", packs.discard_pack, name="discard_pack"),
+    path("rules/<int:pack_id>/head/", pack_parts.pack_head, name="pack_head"),
+    path("rules/<int:pack_id>/year/", pack_parts.pack_year, name="pack_year"),
+    path("rules/<int:pack_id>/caps/", pack_parts.pack_caps, name="pack_caps"),
+    path("rules/<int:pack_id>/text/", pack_parts.pack_text, name="pack_text"),
+    path("rules/<int:pack_id>/activities/", pack_parts.add_activity, name="add_activity"),
+    path("rules/<int:pack_id>/activities/<slug:code>/", pack_parts.pack_activity, name="pack_activity"),
+    path(
+        "rules/<int:pack_id>/activities/<slug:code>/conversion/",
+        pack_parts.pack_conversion,
+        name="pack_conversion",
+    ),
+    path(
+        "rules/<int:pack_id>/activities/<slug:code>/switch/",
+        pack_parts.switch_activity,
+        name="switch_activity",
+    ),
+    path("rules/<int:pack_id>/reliefs/<slug:code>/", pack_parts.pack_relief, name="pack_relief"),
+    path("rules/<int:pack_id>/try/", trial.try_pack, name="try_pack"),
+    path("rules/trials/<int:trial_id>/", trial.trial, name="trial"),
 ]

@@ -20,7 +20,7 @@ from django.urls import get_resolver, reverse
 
 from accounts import outbox
 from accounts.models import User
-from credits import certificate_batches, certificates
+from credits import certificate_batches, certificates, pack_editing, trial
 from credits.models import ActivityKind, Declaration, SampleDraw, Subject, UnitDeclaration
 from credits.paper.signing import public_keys
 from credits.years import current_year
@@ -84,6 +84,8 @@ PEOPLE = SUPERS  # the others lack the duty
 SEES_PERSON = ("unit", *ABOVE)
 SEES_UNIT = ("unit", *LIMITED, *ABOVE)
 OWN_SUPER = ("unit",)
+RULE_MAKERS = ("office", "region", "operator")
+OWN_RULES = ("office", "operator")
 OPERATORS = ("operator",)
 HOURS_ADMINS = (*SUPERS, "hours_admin")
 
@@ -182,6 +184,26 @@ MATRIX = {
     "registration:contacts": Page(ANY, ANY, role=ANY),
     "registration:correction": Page(ANY, ANY, role=ANY),
     "registration:close_account": Page(ANY, ANY, role=ANY),
+    # --- rules -----------------------------------------------------------------------------------
+    "credits:packs": Page(RULE_MAKERS, role=RULE_MAKERS),
+    "credits:start_pack": Page(RULE_MAKERS, RULE_MAKERS, role=RULE_MAKERS),
+    "credits:pack": Page(OWN_RULES, role=RULE_MAKERS, args="draft_pack"),
+    "credits:pack_changes": Page(OWN_RULES, role=RULE_MAKERS, args="draft_pack"),
+    "credits:new_version": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="pack"),
+    "credits:retire_pack": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="pack"),
+    "credits:publish_pack": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="draft_pack"),
+    "credits:discard_pack": Page(None, OWN_RULES, role=RULE_MAKERS, args="draft_pack"),
+    "credits:pack_head": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="draft_pack"),
+    "credits:pack_year": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="draft_pack"),
+    "credits:pack_caps": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="draft_pack"),
+    "credits:pack_text": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="draft_pack"),
+    "credits:add_activity": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="draft_pack"),
+    "credits:pack_activity": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="pack_activity"),
+    "credits:pack_conversion": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="pack_activity"),
+    "credits:switch_activity": Page(None, OWN_RULES, role=RULE_MAKERS, args="pack_activity"),
+    "credits:pack_relief": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="pack_relief"),
+    "credits:try_pack": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="draft_pack"),
+    "credits:trial": Page(("office",), role=RULE_MAKERS, args="trial"),
     # --- the platform's staff --------------------------------------------------------------------
     "registration:codes": Page(OPERATORS, role=OPERATORS),
     "registration:revoke_code": Page(OPERATORS, OPERATORS, role=OPERATORS, args="code"),
@@ -300,6 +322,8 @@ class World:
             organization=unit,
             issued_by=accounts["operator"].user,
         )
+        published = town.rules(town.bureau, total=90)
+        draft = pack_editing.start_version(published, by=town.actor(town.bureau), year_from=2030)
         self.objects = {
             "": {},
             "account": {"account_id": accounts["sibling"].pk},
@@ -321,6 +345,12 @@ class World:
             "certificate": {"certificate_id": certificate.pk},
             "batch": {"batch_id": certificate_batches.start(current_year(), by=town.actor(town.bureau)).pk},
             "key": {"key_id": next(iter(public_keys()))},
+            "pack": {"pack_id": published.pk},
+            "draft_pack": {"pack_id": draft.pk},
+            # inherited from the province: may be made the bureau's own
+            "pack_activity": {"pack_id": draft.pk, "code": "paper"},
+            "pack_relief": {"pack_id": draft.pk, "code": "new"},
+            "trial": {"trial_id": trial.start(draft, current_year(), by=town.actor(town.bureau)).pk},
             "message": {"message_id": person.user.messages.get().pk},
             "code": {"code_id": code.pk},
             "correction": {"application_id": correction.pk},

@@ -88,6 +88,11 @@ def without_activity(pack: Pack, code: str, *, above: Iterable[str] = ()) -> Pac
     return replace(pack, activities=kept, remove=(*pack.remove, code) if dropped else pack.remove)
 
 
+def not_dropped(pack: Pack, code: str) -> Pack:
+    """What the packs above say of it holds again."""
+    return replace(pack, remove=tuple(one for one in pack.remove if one != code))
+
+
 def with_relief(pack: Pack, relief: Relief) -> Pack:
     """With this kind of reduction, in its place or at the end."""
     remove = tuple(code for code in pack.remove if code != relief.code)

@@ -3,7 +3,9 @@
 Each app writes its invariants in its `invariants.py`; `manage.py check_invariants` runs them all, and so do the tests
 after every race. An invariant is a query that returns the exceptions. It names rows by their ids and nothing personal:
 
-    invariant("I7", "每人同时最多一件单位调转", "SELECT practitioner_id AS practitioner FROM … HAVING count(*) > 1")
+    invariant("I13", "一个证件号码只属于一人", "SELECT min(id) AS 用户 FROM accounts_user … HAVING count(*) > 1")
+
+No percent sign in the SQL but for parameters (%s).
 """
 
 import contextlib
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from django.db import connection, transaction
+from django.utils.module_loading import autodiscover_modules
 
 SHOWN = 20
 
@@ -28,12 +31,13 @@ class Found:
 class Invariant:
     """`name` is the number in trust.md 4.2, `sentence` what must hold.
 
-    `look` finds the exceptions. `option` names what has to be asked for because it takes long ("files", "open").
+    `look` finds the exceptions. With an `option` ("files", "open") it is looked at only when asked for, since it takes
+    long; `look` is then given how many rows to take by chance, None for all.
     """
 
     name: str
     sentence: str
-    look: Callable[[], Found]
+    look: Callable[[int | None], Found]
     option: str = ""
 
 
@@ -42,15 +46,18 @@ _INVARIANTS: list[Invariant] = []
 
 def invariant(name: str, sentence: str, sql: str, params: Callable[[], list] = list) -> None:
     """Register a query; each row it returns is an exception, shown as its columns' names and values."""
-    _INVARIANTS.append(Invariant(name, sentence, lambda: _queried(sql, params())))
+    _INVARIANTS.append(Invariant(name, sentence, lambda sample: _queried(sql, params())))
 
 
 def counted(name: str, sentence: str, option: str = ""):
-    """Decorator: register a function that yields each exception in words, for what no query can tell."""
+    """Decorator: register a function that yields each exception in words, for what no query can tell.
 
-    def register(find: Callable[[], Iterable[str]]):
-        def look() -> Found:
-            exceptions = iter(find())
+    With an `option` it is called with how many rows to take by chance, None for all.
+    """
+
+    def register(find: Callable[..., Iterable[str]]):
+        def look(sample: int | None) -> Found:
+            exceptions = iter(find(sample) if option else find())
             shown = list(islice(exceptions, SHOWN))
             return Found(len(shown) + sum(1 for _ in exceptions), shown)
 
@@ -62,10 +69,9 @@ def counted(name: str, sentence: str, option: str = ""):
 
 def all_invariants(options: Iterable[str] = ()) -> list[Invariant]:
     """Those that are always looked at and those of these options, in the order of their numbers."""
+    autodiscover_modules("invariants")
     asked = {"", *options}
-    return sorted(
-        (one for one in _INVARIANTS if one.option in asked), key=lambda one: (int(one.name[1:]), one.sentence)
-    )
+    return sorted((one for one in _INVARIANTS if one.option in asked), key=lambda one: int(one.name[1:]))
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from django.db import transaction
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts import outbox
-from tests import postman
+from tests import postman, race
 from tests.town import Town
 
 
@@ -52,3 +52,12 @@ def _followed(monkeypatch, module, name: str) -> None:
         transaction.on_commit(lambda: postman.deliver(after=before))
 
     monkeypatch.setattr(module, name, queue_and_deliver)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """After every race the data as a whole must be right, whoever won (trust.md 4.2)."""
+    result = yield
+    if race.is_honest_race(item):
+        race.check_invariants()
+    return result

@@ -226,7 +226,7 @@ def _copies(link: Link) -> list[dict]:
 # --- ends: what the log should say last -----------------------------------------------------------------
 
 STATE_IS_NOT_THE_LAST_EVENT = """
-SELECT application.id
+SELECT application.id AS 申请
   FROM workflow_application application
   LEFT JOIN LATERAL (
        SELECT verb FROM workflow_event WHERE application_id = application.id ORDER BY number DESC LIMIT 1
@@ -237,12 +237,12 @@ SELECT application.id
         WHEN 'rejected' THEN latest.verb = 'reject'
         WHEN 'withdrawn' THEN latest.verb = 'withdraw' END) IS NOT TRUE
 """
-# A step that was granted by submitting has no event of its own: it was decided in the moment it was opened, by who filed.
+# A step that was granted by submitting has no event of its own: it was opened and decided in the moment of submission.
 DECISION_WITHOUT_EVENT = """
-SELECT step.application_id, step.id
+SELECT step.application_id AS 申请, step.id AS 环节
   FROM workflow_step step JOIN workflow_application application ON application.id = step.application_id
  WHERE step.decided_at IS NOT NULL
-   AND NOT (step.decided_at = step.opened_at AND step.decided_by_id = application.submitted_by_id
+   AND NOT (step.decided_at = step.opened_at AND step.decided_at < application.submitted_at + interval '1 minute'
             AND step.state = 'approved' AND step.comment = '')
    AND NOT EXISTS (
        SELECT FROM workflow_event event

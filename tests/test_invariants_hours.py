@@ -42,7 +42,7 @@ def sentences() -> set[str]:
 def broken(options=()) -> dict[str, list[str]]:
     """The sentences that do not hold now, with what is shown of their exceptions."""
     mine = sentences()
-    looks = {one.sentence: one.look() for one in all_invariants(options) if one.sentence in mine}
+    looks = {one.sentence: one.look(None) for one in all_invariants(options) if one.sentence in mine}
     return {sentence: found.shown for sentence, found in looks.items() if found.total}
 
 
@@ -231,7 +231,7 @@ def posted(t):
         t.town.platform.pk,
         YEAR,
     )
-    return "根机构逐月计入的学时合计等于学时账（曾经离册的人员除外）"
+    return "根机构逐月计入的学时合计等于学时账（开始计数以前的和曾经离册的人员除外）"
 
 
 def grant_missing(t):

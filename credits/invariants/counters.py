@@ -47,12 +47,12 @@ SELECT organization_id AS organization, year, series, what, sum(counted) AS coun
 """,  # noqa: S608
 )
 
-# By month of entry the ledger's own times prove nothing (records taken over from elsewhere were entered long ago), and
-# what was entered or taken back while somebody was not on the register is in no counter: only the sum over all months
-# can be held against the ledger, and only up to the hours of those people.
+# By month of entry the ledger's own times prove nothing: a moment that was taken over from elsewhere is earlier than its
+# counting. What is older than the first year that was counted may be in no counter, nor what was entered or taken back
+# while somebody was not on the register. So the sum over all months is held against the ledger, up to those hours.
 invariant(
     "I1",
-    "根机构逐月计入的学时合计等于学时账（曾经离册的人员除外）",
+    "根机构逐月计入的学时合计等于学时账（开始计数以前的和曾经离册的人员除外）",
     """
 WITH doubtful AS (
     SELECT p.id FROM orgs_practitioner p WHERE p.status <> 'active'
@@ -60,15 +60,19 @@ WITH doubtful AS (
     SELECT h.id FROM orgs_historicalpractitioner h WHERE h.status IN ('closed', 'void')
 ), root AS (
     SELECT id FROM orgs_organization WHERE superior_id IS NULL
+), counter AS (
+    SELECT t.year, t.posted FROM credits_tally t JOIN root ON root.id = t.organization_id WHERE t.series = '*'
+    UNION ALL
+    SELECT year, posted FROM credits_tallydelta
 ), posted AS (
-    SELECT coalesce(sum(one.value::numeric), 0) AS hours
-      FROM (SELECT posted FROM credits_tally t JOIN root ON root.id = t.organization_id WHERE t.series = '*'
-            UNION ALL
-            SELECT posted FROM credits_tallydelta) t, jsonb_each_text(t.posted) one
+    SELECT coalesce(sum(one.value::numeric), 0) AS hours, min(counter.year) AS since
+      FROM counter, jsonb_each_text(counter.posted) one
 ), entered AS (
     SELECT coalesce(sum(l.hours), 0) AS hours,
-           coalesce(sum(abs(l.hours)) FILTER (WHERE doubtful.id IS NOT NULL), 0) AS unclear
-      FROM credits_ledgerentry l LEFT JOIN doubtful ON doubtful.id = l.practitioner_id
+           coalesce(sum(abs(l.hours)) FILTER (
+               WHERE doubtful.id IS NOT NULL
+                  OR l.at < make_timestamptz(posted.since, 1, 1, 0, 0, 0, 'Asia/Shanghai')), 0) AS unclear
+      FROM posted CROSS JOIN credits_ledgerentry l LEFT JOIN doubtful ON doubtful.id = l.practitioner_id
 )
 SELECT root.id AS organization, posted.hours AS posted, entered.hours AS ledger, entered.unclear
   FROM root, posted, entered WHERE abs(posted.hours - entered.hours) > entered.unclear

@@ -122,7 +122,7 @@ SELECT u.id AS unit_declaration, r.id AS row, r.answer
 )
 
 invariant(
-    "I9",
+    "I2",
     "单位申报：单位的签字由提交人给出，不是本人",
     """
 SELECT d.application_id AS declaration, s.id AS step
@@ -137,7 +137,7 @@ SELECT d.application_id AS declaration, s.id AS step
 )
 
 invariant(
-    "I15",
+    "I2",
     "单位申报的证明材料都在，已确认的申报都附有同样的文件",
     """
 SELECT u.id AS unit_declaration, r.declaration_id AS declaration

@@ -23,7 +23,8 @@ from workflow.wording import masked_name
 
 HOURS_OF_A_DAY = Decimal(8)
 SHORTEST_NAME = 4  # characters; shorter names are contained in everything
-MOST = 20  # of one rule: who needs more has seen enough
+MOST = 20  # looked up by one rule
+FEW = 3  # shown one by one: who needs more has seen enough
 LIVE = [State.PENDING, State.APPROVED]
 
 
@@ -70,14 +71,21 @@ def signals_of(
     declaration: Declaration, hours: Decimal, rules: Pack, past: list[Counted], digests: Iterable[str]
 ) -> list[Signal]:
     """All of them, the strongest first. `hours` is what the activity is worth before caps. Two queries at most."""
-    return [
-        *_same_files(declaration, set(digests)),
-        *_own_number(declaration, rules, past),
-        *_number_of_others(declaration),
-        *_own_name(declaration, rules, past),
-        *_same_time(declaration, hours, rules, past),
-        *_imported(declaration, past),
+    by_rule = [
+        _same_files(declaration, set(digests)),
+        _own_number(declaration, rules, past),
+        _number_of_others(declaration),
+        _own_name(declaration, rules, past),
+        _same_time(declaration, hours, rules, past),
+        _imported(declaration, past),
     ]
+    return [one for found in by_rule for one in _few(found)]
+
+
+def _few(found: list[Signal]) -> list[Signal]:
+    if len(found) <= FEW:
+        return found
+    return [*found[:FEW], Signal(found[0].rule, f"同样的情况另有 {len(found) - FEW} 件，没有逐一列出。")]
 
 
 def _same_files(declaration: Declaration, digests: set[str]) -> list[Signal]:
@@ -235,4 +243,4 @@ def _imported(declaration: Declaration, past: list[Counted]) -> list[Signal]:
         alike = min(len(name), len(other)) >= SHORTEST_NAME and (name in other or other in name)
         if one.application_id is None and alike and _overlap(declaration, one):
             found.append(Signal("import", f"学习平台已导入时间重叠、名称相近的学时：{one.words}。"))
-    return found[:MOST]
+    return found

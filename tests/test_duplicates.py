@@ -396,7 +396,15 @@ def test_four_look_ups_however_much_there_is(town, person, unit, browser):
     many = cost()
     assert alone[0] == many[0] == 4
     assert alone[1] == 0
-    assert many[1] == 9, "four of one's own, four of others, one of time"
+    assert many[1] == 9, "three and a word on the fourth, of one's own and of others; one of time"
+
+
+def test_many_of_one_rule_are_counted_not_listed(town, person, browser):
+    for _ in range(5):
+        declare(town, person, certificate_number=DOI)
+    page = fill_in(browser, paper(certificate_number=DOI))
+    assert len([one for one in told(page) if f"编号“{DOI}”" in one]) == 3
+    assert "同样的情况另有 2 件，没有逐一列出。" in told(page)
 
 
 def test_every_look_up_has_an_index(town, person):

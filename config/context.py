@@ -154,8 +154,34 @@ RULES = Entry(
             ),
             to=_is_super,
         ),
+        Entry(
+            "时间窗口",
+            "credits:windows",
+            _pages("credits", "add_window window remove_window"),
+            to=_is_super,
+        ),
     ),
 )
+
+INTAKE = Entry(
+    "平台学时",
+    under=(
+        Entry(
+            "学时导入",
+            "credits:intake",
+            _pages("credits", "intake_upload intake_batch"),
+            to=_holds(Duty.HOURS),
+        ),
+        Entry("未注册人员", "credits:intake_waiting", to=_holds(Duty.HOURS)),
+        Entry(
+            "学习平台管理",
+            "credits:providers",
+            _pages("credits", "provider add_provider edit_provider add_key"),
+            to=_holds(Duty.HOURS),
+        ),
+    ),
+)
+STUDY = Entry("学习平台", "credits:platforms")
 
 ANONYMOUS = [
     HOME,
@@ -169,6 +195,7 @@ ANONYMOUS = [
             Entry("电子证书查验", "credits:verify", _pages("credits", "verifying_keys")),
         ),
     ),
+    STUDY,
     Entry("常见问题", "desk:faq"),
 ]
 PRACTITIONER = [
@@ -179,6 +206,7 @@ PRACTITIONER = [
             Entry("新申报", "credits:declare", _pages("credits", "check done")),
             Entry("我的申报", "credits:mine", _pages("credits", "unit_offers unit_offer")),
             Entry("历年学时", "credits:years"),
+            STUDY,
         ),
     ),
     Entry(
@@ -239,6 +267,7 @@ BUREAU = [
     ACCOUNTS_AND_OWN,
     PEOPLE_AND_UNITS,
     CERTIFICATES,
+    INTAKE,
     RULES,
     MESSAGES,
 ]
@@ -260,6 +289,7 @@ OPERATOR = [
             ),
         )
     ),
+    INTAKE,
     RULES,
     Entry("基础数据", "admin:index", to=lambda actor: actor.user.is_staff),
     MESSAGES,

@@ -13,6 +13,7 @@ from credits.views import (
     trial,
     unit,
     verifying,
+    windows,
 )
 
 app_name = "credits"
@@ -106,4 +107,8 @@ urlpatterns = [
     path("rules/<int:pack_id>/reliefs/<slug:code>/", pack_parts.pack_relief, name="pack_relief"),
     path("rules/<int:pack_id>/try/", trial.try_pack, name="try_pack"),
     path("rules/trials/<int:trial_id>/", trial.trial, name="trial"),
+    path("windows/", windows.windows, name="windows"),
+    path("windows/add/", windows.add_window, name="add_window"),
+    path("windows/<int:window_id>/", windows.window, name="window"),
+    path("windows/<int:window_id>/remove/", windows.remove_window, name="remove_window"),
 ]

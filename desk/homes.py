@@ -4,7 +4,7 @@ Every function here is bounded: what is counted is either capped, or one grouped
 path's prefix.
 """
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
@@ -15,12 +15,13 @@ from django.utils import timezone
 from accounts import replica
 from accounts.models import Authenticator
 from credits.certificates import current
+from credits.deadlines import declaring_until
 from credits.required import asked_in_words, packs_at, rules_among
 from credits.snapshot import is_complete
 from credits.standing import standing_of
 from credits.tallies import Count
 from credits.unit_declaring import may_declare, offers_to
-from credits.years import current_year, today
+from credits.years import current_year
 from desk import met
 from orgs.actor import Actor
 from orgs.models import Duty, Kind, OrgAdmin, Organization, Practitioner, SuperSwap
@@ -111,14 +112,15 @@ def of_practitioner(actor: Actor) -> dict:
     recent = Application.objects.about(me).filter(Q(state=State.PENDING) | Q(closed_at__gte=since))
     matters = inbox.matters(recent.order_by("-submitted_at"), most=30)
     standing = standing_of(me)
-    end = date(standing.year, 12, 31)
+    until = declaring_until(me.path, standing.year)
     complete = is_complete(standing)
     return {
         "standing": standing,
         "complete": complete,
         "certificate": current(me, standing.year) if complete else None,
-        "deadline": shown_date(end),
-        "days_left": (end - today()).days,
+        "deadline": shown_date(until.last_day),
+        "days_left": until.days_left,
+        "deadline_words": until.sentence,
         "employer": me.employer,
         "returned": [row for row in matters if row["tag"][0] == "back" and not _filed_anew(row, matters)],
         "matters": [row for row in matters if row["tag"][0] == "wait"],

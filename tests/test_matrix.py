@@ -17,11 +17,22 @@ from django.core.management import call_command
 from django.db import transaction
 from django.test import Client, override_settings
 from django.urls import get_resolver, reverse
+from django.utils import timezone
 
 from accounts import outbox
 from accounts.models import User
 from credits import certificate_batches, certificates, pack_editing, trial
-from credits.models import ActivityKind, Declaration, SampleDraw, Subject, UnitDeclaration
+from credits.api import keys as api_keys
+from credits.models import (
+    ActivityKind,
+    Declaration,
+    IntakeBatch,
+    Provider,
+    SampleDraw,
+    Subject,
+    UnitDeclaration,
+    Window,
+)
 from credits.paper.signing import public_keys
 from credits.years import current_year
 from orgs.models import AdminRole, Division, Duty, OrgAdmin
@@ -79,11 +90,20 @@ def public(get=EVERYBODY, post=None, args="") -> Page:
     return Page(get, post, None, args)
 
 
+class Signed(Page):
+    """For machines with a key: no login opens it."""
+
+    def expected(self, who: str, method: str) -> str:
+        return "405" if (self.get if method == "get" else self.post) is None else "401"
+
+
 ANY = (*PRACTITIONERS, *ADMINS)
 PEOPLE = SUPERS  # the others lack the duty
 SEES_PERSON = ("unit", *ABOVE)
 SEES_UNIT = ("unit", *LIMITED, *ABOVE)
 OWN_SUPER = ("unit",)
+KEEPERS = ("office", "region", "operator")  # of learning platforms
+OWN_PLATFORM = ("office", "operator")
 RULE_MAKERS = ("office", "region", "operator")
 OWN_RULES = ("office", "operator")
 OPERATORS = ("operator",)
@@ -204,6 +224,10 @@ MATRIX = {
     "credits:pack_relief": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="pack_relief"),
     "credits:try_pack": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="draft_pack"),
     "credits:trial": Page(("office",), role=RULE_MAKERS, args="trial"),
+    "credits:windows": Page(RULE_MAKERS, role=RULE_MAKERS),
+    "credits:add_window": Page(RULE_MAKERS, RULE_MAKERS, role=RULE_MAKERS),
+    "credits:window": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="window"),
+    "credits:remove_window": Page(OWN_RULES, OWN_RULES, role=RULE_MAKERS, args="window"),
     # --- the platform's staff --------------------------------------------------------------------
     "registration:codes": Page(OPERATORS, role=OPERATORS),
     "registration:revoke_code": Page(OPERATORS, OPERATORS, role=OPERATORS, args="code"),
@@ -219,6 +243,28 @@ MATRIX = {
     # Without anything chosen they lead back to the list.
     "workflow:check_many": Page(ADMINS, ADMINS, role=ADMINS),
     "workflow:decide_many": Page(ADMINS, ADMINS, role=ADMINS),
+    # --- learning platforms: the region's admin holds the duty, and keeps others -------------------
+    "credits:platforms": public(),
+    "credits:providers": Page(KEEPERS, role=KEEPERS),
+    "credits:add_provider": Page(KEEPERS, KEEPERS, role=KEEPERS),
+    "credits:provider": Page(OWN_PLATFORM, role=KEEPERS, args="provider"),
+    "credits:edit_provider": Page(OWN_PLATFORM, OWN_PLATFORM, role=KEEPERS, args="provider"),
+    "credits:add_key": Page(None, OWN_PLATFORM, role=KEEPERS, args="provider"),
+    "credits:revoke_key": Page(None, OWN_PLATFORM, role=KEEPERS, args="provider_key"),
+    "credits:intake": Page(KEEPERS, role=KEEPERS),
+    "credits:intake_upload": Page(KEEPERS, KEEPERS, role=KEEPERS),
+    "credits:intake_template": Page(KEEPERS, role=KEEPERS),
+    "credits:intake_waiting": Page(KEEPERS, role=KEEPERS),
+    "credits:intake_batch": Page(OWN_PLATFORM, role=KEEPERS, args="intake_batch"),
+    "credits:intake_problems": Page(OWN_PLATFORM, role=KEEPERS, args="intake_batch"),
+    "credits:intake_commit": Page(None, OWN_PLATFORM, role=KEEPERS, args="intake_batch"),
+    "credits:intake_cancel": Page(None, OWN_PLATFORM, role=KEEPERS, args="intake_batch"),
+    "api_docs": public(),
+    "api:api-root": public(),
+    "api:openapi-json": public(),
+    "api:hours": Signed(None, ()),
+    "api:corrections": Signed(None, ()),
+    "api:event": Signed((), args="event"),
     "credits:sampling": Page(("office", "region"), role=HOURS_ADMINS),
     "credits:draw_sample": Page(None, ("office", "region"), role=HOURS_ADMINS),
     "credits:sample": Page(("office",), ("office",), role=HOURS_ADMINS, args="draw"),
@@ -324,7 +370,23 @@ class World:
         )
         published = town.rules(town.bureau, total=90)
         draft = pack_editing.start_version(published, by=town.actor(town.bureau), year_from=2030)
+        platform = Provider.objects.create(code="matrix", name="测试平台", bureau=town.bureau)
+        provider_key, _ = api_keys.make(platform, by=town.actor(town.bureau))
+        intake = IntakeBatch.objects.create(
+            provider=platform,
+            organization=town.bureau,
+            by=accounts["office"].user,
+            name="测试.xlsx",
+            digest="0" * 64,
+            state="checked",
+            rows_total=1,
+            rows_new=1,
+        )
         self.objects = {
+            "event": {"event_id": "E-1"},
+            "intake_batch": {"batch_id": intake.pk},
+            "provider": {"provider_id": platform.pk},
+            "provider_key": {"key_id": provider_key.pk},
             "": {},
             "account": {"account_id": accounts["sibling"].pk},
             "admin": {"admin_id": OrgAdmin.objects.get(account=hours_admin).pk},
@@ -345,6 +407,7 @@ class World:
             "certificate": {"certificate_id": certificate.pk},
             "batch": {"batch_id": certificate_batches.start(current_year(), by=town.actor(town.bureau)).pk},
             "key": {"key_id": next(iter(public_keys()))},
+            "window": {"window_id": self._window(town).pk},
             "pack": {"pack_id": published.pk},
             "draft_pack": {"pack_id": draft.pk},
             # inherited from the province: may be made the bureau's own
@@ -409,6 +472,13 @@ class World:
             "unit_file": {"attachment_id": kept.pk},
             "unit_row": {"row_id": row.pk},
         }
+
+    @staticmethod
+    def _window(town):
+        now = timezone.now()
+        return Window.objects.create(
+            bureau=town.bureau, year=2021, kind="declare", opens_at=now, closes_at=now + datetime.timedelta(1)
+        )
 
     @staticmethod
     def _correction(town, account):

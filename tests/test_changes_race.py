@@ -32,8 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def two_claims(town):
     """Two corrections to the same number, and two operators who agree at the same moment."""
     unit, number = town.employer(), IdNumber.parse(an_id_number())
-    operators = [town.operator(), town.operator()]
-    OrgAdmin.objects.filter(account=operators[1]).update(duties=[Duty.CHANGES])
+    operators = [town.operator(), town.admin(town.platform, duties=[Duty.CHANGES])]
     clicks = []
     for operator in operators:
         person = town.practitioner(at=unit)

@@ -59,13 +59,12 @@ def carry_out(release: Release, *, by: Actor) -> None:
     people = Practitioner.objects.select_related("user", "employer").in_bulk(
         [row.practitioner_id for row in rows if row.practitioner_id not in reasons]
     )
-    left_out = [row for row in rows if row.practitioner_id in reasons]
-    for row in left_out:
-        row.refusal = reasons[row.practitioner_id][:300]
-    ReleaseRow.objects.bulk_update(left_out, ["refusal"])
     for row in rows:
-        if not row.refusal:
+        if row.practitioner_id in people:
             _file(row, people[row.practitioner_id], release, by)
+        else:
+            # Still open? What is pending may be this very row, filed meanwhile in another browser.
+            ReleaseRow.objects.filter(pk=row.pk).open().update(refusal=reasons[row.practitioner_id][:300])
 
 
 @transaction.atomic

@@ -153,7 +153,8 @@ class Town:
         self.codes = 0
 
     def build(self) -> None:
-        self.staff()
+        with days_ago(401):  # who decides was appointed before
+            self.staff()
         with days_ago(400):
             self.organizations()
             self.people()

@@ -145,12 +145,12 @@ def test_a_practitioner_declares_hours(at, width, script):
     expect(me.page.get_by_role("heading", level=1)).to_contain_text("还差 22 学时")
     me.follow("申报学时")
     page = me.page
-    page.get_by_label("参加学术论坛").check()
+    me.follow("参加学术论坛")
     page.get_by_label("专业科目").check()
     page.get_by_label("活动名称").fill("泰安市示例论坛")
     page.get_by_label("主办或出版单位").fill("泰安市示例学会")
     page.get_by_label("开始日期").fill("2026年1月8日")
-    page.get_by_label("学时", exact=False).last.fill("很多")
+    page.get_by_label("证明材料上的学时").fill("很多")
     page.locator("input[type=file]").set_input_files(picture())
     me.press("下一步：核对")
     # Wrong hours: said beside the field, nothing typed or uploaded is lost.
@@ -158,7 +158,7 @@ def test_a_practitioner_declares_hours(at, width, script):
     assert page.title().startswith("错误：")
     expect(page.get_by_label("活动名称")).to_have_value("泰安市示例论坛")
     expect(page.get_by_text("证明.png").first).to_be_visible()
-    page.locator("input[name=hours]").fill("２")
+    page.locator("input[name=stated_hours]").fill("２")
     me.press("下一步：核对")
     me.press("同意声明并提交申报")
     expect(page.get_by_text(re.compile(r"\d{8}-\d{6}")).first).to_be_visible()

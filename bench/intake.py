@@ -92,12 +92,12 @@ def measure(database: str, rows: int, folder: Path) -> int:
     try:
         first = folder / "first.xlsx"
         write(first, 200, 100, start=people + 1000)
-        done = entered(asking, actor, provider, first, SimpleUploadedFile)
+        entered(asking, actor, provider, first, SimpleUploadedFile)
         idle = memory(worker, "VmRSS")
         Path(f"/proc/{worker.pid}/clear_refs").write_text("5")  # the highest counts from here
         checking, entering, done = entered(asking, actor, provider, sheet, SimpleUploadedFile)
         highest = memory(worker, "VmHWM")
-        again, none, repeated = entered(asking, actor, provider, sheet, SimpleUploadedFile)
+        _, _, repeated = entered(asking, actor, provider, sheet, SimpleUploadedFile)
     finally:
         worker.terminate()
         worker.wait(30)

@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from credits.api import docs, routes
+
 urlpatterns = [
     path("", include("desk.urls")),
     path("", include("accounts.urls")),
@@ -11,6 +13,8 @@ urlpatterns = [
     path("hours/", include("credits.urls")),
     path("moves/", include("transfers.urls")),
     path("organization/", include("orgs.urls")),
+    path("api/v1/", docs.page, name="api_docs"),
+    path("api/v1/", routes.addresses()),
     path("reference-data/", admin.site.urls),
 ]
 handler400 = "config.errors.bad_request"

@@ -7,7 +7,7 @@ from psycopg.errors import DeadlockDetected
 
 from credits.api.schemas import Event
 from credits.api.signing import RefusedRequest, note
-from credits.intake.columns import Checked, RowReader
+from credits.intake.columns import COLUMNS, Checked, RowReader
 from credits.intake.judging import of_events
 from credits.models import IntakeRecord, ProviderKey
 from credits.posting import Entered, NotEntered, enter
@@ -51,8 +51,8 @@ def _read(key: ProviderKey, events: Sequence[Event]) -> list[Checked]:
     reader = RowReader(key.provider)
     rows, problems = [], []
     for index, event in enumerate(events):
-        cells = event.model_dump() | {"hours": str(event.hours)}
-        row = reader.read(index, cells)
+        said = event.model_dump() | {"hours": str(event.hours)}
+        row = reader.read(index, [said.get(column.name) for column in COLUMNS])
         if isinstance(row, Checked):
             rows.append(row)
         else:

@@ -2,6 +2,7 @@
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.security.base import AuthBase
@@ -133,5 +134,7 @@ def addresses() -> tuple:
     """For `path()`: signed requests and the OpenAPI document need no login."""
     patterns, app, namespace = api.urls
     for pattern in patterns:
+        if pattern.name in ("openapi-json", "api-root"):
+            pattern.callback = require_http_methods(["GET"])(pattern.callback)
         login_not_required(pattern.callback)
     return patterns, app, namespace

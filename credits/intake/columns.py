@@ -6,15 +6,16 @@ Nothing here asks the database. A sentence never repeats what was typed: it coul
 import datetime
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
+from operator import itemgetter
 from typing import NamedTuple
 
 from accounts.id_number import IdNumber, InvalidIdNumber
-from credits.intake.reading import Cell, Unreadable
+from credits.intake.reading import MOST_COLUMNS, Cell, Unreadable
 from credits.models import Provider, Subject
 from credits.numbers import key_of
 from credits.years import today
@@ -122,6 +123,18 @@ def unnamed(places: Mapping[str, int], header: tuple[Cell, ...]) -> list[int]:
     return [place for place in range(max(places.values())) if header[place] in (None, "")]
 
 
+def picked(places: Mapping[str, int]) -> Callable[[Sequence[Cell]], tuple[Cell, ...]]:
+    """Takes the cells of COLUMNS out of a row, in their order; a column that is not there is always empty."""
+    wanted = [places.get(column.name, -1) for column in COLUMNS]
+    take = itemgetter(*wanted)
+
+    def pick(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+        # The last place is nobody's.
+        return take((*cells, *[None] * (MOST_COLUMNS + 1 - len(cells))))
+
+    return pick
+
+
 def _heading(cell: str) -> str:
     text = unicodedata.normalize("NFKC", cell)
     return re.sub(r"[\s*:()]|（.*?）", "", re.sub(r"\(.*?\)", "", text))
@@ -142,54 +155,91 @@ class RowReader:
         self.first = one.year_from or OLDEST_YEAR
         self.last = min(one.year_to or self.today.year, self.today.year)
         self.subjects = frozenset(one.subjects or Subject.values)
+        self.readers = (
+            _id_number,
+            partial(_required, label="姓名", longest=50),
+            self._year,
+            self._subject,
+            _hours,
+            partial(_required, label="课程名称", longest=120),
+            partial(_day, label="完成日期", latest=self.today, needed=True),
+            _event_id,
+            partial(_day, label="开始日期", latest=self.today, needed=False),
+            partial(_text, label="证书编号", longest=60),
+            _event_id,
+        )
 
-    def read(self, row: int, cells: Mapping[str, Cell]) -> Checked | list[Wrong]:
-        """The row as it will be stored, or everything that is wrong with it."""
-        wrong: list[Wrong] = []
+    def read(self, row: int, cells: Sequence[Cell]) -> Checked | list[Wrong]:
+        """The row as it will be stored, or everything that is wrong with it. Cells stand in the order of COLUMNS."""
+        try:
+            return self._row(row, *[read(cell) for read, cell in zip(self.readers, cells, strict=True)])
+        except _Bad:
+            return self._wrong(cells)
 
-        def value(name, reader, *more):
+    def _wrong(self, cells: Sequence[Cell]) -> list[Wrong]:
+        values, wrong = [], []
+        for column, read, cell in zip(COLUMNS, self.readers, cells, strict=True):
             try:
-                return reader(cells.get(name), *more)
+                values.append(read(cell))
             except _Bad as bad:
-                wrong.append(Wrong(name, str(bad)))
-                return None
+                values.append(None)
+                wrong.append(Wrong(column.name, str(bad)))
+        return wrong + [
+            one for one in self._together(*values) if one.column not in {two.column for two in wrong}
+        ]
 
-        number = value("id_number", _id_number)
-        name = value("name", _required, "姓名", 50)
-        corrects = value("corrects", _event_id)
-        year = value("year", self._year)
-        subject = value("subject", self._subject)
-        hours = value("hours", _hours, bool(corrects))
-        title = value("title", _required, "课程名称", 120)
-        completed_on = value("completed_on", _day, "完成日期", self.today)
-        started_on = value("started_on", _day, "", self.today)
-        certificate = value("certificate_number", _text, "证书编号", 60)
-        event_id = value("event_id", _event_id)
-        if completed_on and year and completed_on.year < year:
-            wrong.append(Wrong("completed_on", "完成日期早于所填的年度，请核对年度和日期。"))
-        if started_on and completed_on and started_on > completed_on:
-            wrong.append(Wrong("started_on", "开始日期晚于完成日期，请核对。"))
-        if corrects and event_id == "" and "event_id" not in {one.column for one in wrong}:
-            wrong.append(Wrong("event_id", "更正记录请填写新的事件编号，不能空着。"))
-        elif corrects and corrects == event_id:
-            wrong.append(Wrong("corrects", "更正记录要用新的事件编号，不能与被更正的相同。"))
-        if wrong:
-            return wrong
+    def _row(self, row, number, name, year, subject, hours, title, completed_on, event_id, started_on, certificate,
+             corrects) -> Checked:  # fmt: skip
+        if corrects or started_on or not hours or completed_on.year < year:
+            for _ in self._together(
+                number,
+                name,
+                year,
+                subject,
+                hours,
+                title,
+                completed_on,
+                event_id,
+                started_on,
+                certificate,
+                corrects,
+            ):
+                raise _Bad
         index = number.index
+        years, until = str(year), str(completed_on)
         # Who, what and when tell one row from another; the rest may turn out to be written otherwise.
         own = (
             event_id
-            or "row-"
-            + _digest(index, str(year), subject, _folded(title), str(completed_on), _folded(certificate))[:56]
+            or "row-" + _digest(index, years, subject, _folded(title), until, _folded(certificate))[:56]
         )
-        said = (own, index, name, str(year), subject, f"{hours:.1f}", title, str(started_on or ""))
-        digest = _digest(*said, str(completed_on), certificate, corrects)
+        since = str(started_on) if started_on else ""
+        digest = _digest(
+            own, index, name, years, subject, str(hours), title, since, until, certificate, corrects
+        )
         return Checked(
             row, own, digest, index, number.last_four, name, year, subject, hours, title,
             started_on, completed_on, certificate, key_of(certificate) if certificate else "", corrects,
         )  # fmt: skip
 
+    @staticmethod
+    def _together(
+        number, name, year, subject, hours, title, completed_on, event_id, started_on, certificate, corrects
+    ):
+        """What is wrong between the values of one row; None stands for a value that is wrong by itself."""
+        if completed_on and year and completed_on.year < year:
+            yield Wrong("completed_on", "完成日期早于所填的年度，请核对年度和日期。")
+        if started_on and completed_on and started_on > completed_on:
+            yield Wrong("started_on", "开始日期晚于完成日期，请核对。")
+        if hours == 0 and corrects == "":
+            yield Wrong("hours", "学时要大于 0；只有撤回以前的记录时填 0，并填写更正的事件编号。")
+        if corrects and event_id == "":
+            yield Wrong("event_id", "更正记录请填写新的事件编号，不能空着。")
+        elif corrects and corrects == event_id:
+            yield Wrong("corrects", "更正记录要用新的事件编号，不能与被更正的相同。")
+
     def _year(self, cell: Cell) -> int:
+        if type(cell) is int and self.first <= cell <= self.last:
+            return cell
         year = _year(_plain(cell))
         if year is None:
             raise _Bad("年度请填四位数字，例如 2026。")
@@ -200,7 +250,7 @@ class RowReader:
         return year
 
     def _subject(self, cell: Cell) -> str:
-        code = _SUBJECTS.get("".join(str(_plain(cell)).split()).lower())
+        code = _SUBJECTS.get(cell) or _SUBJECTS.get("".join(str(_plain(cell)).split()).lower())
         if code is None:
             raise _Bad("科目请填公需科目、专业科目或选修科目。")
         if code not in self.subjects:
@@ -314,24 +364,27 @@ def _event_id(cell: Cell) -> str:
 _EVENT_ID = re.compile(r"[\w.:-]{1,64}")
 
 
+_YEAR = re.compile(r"([0-9]{4})\s*(年|年度)?")
+
+
 @lru_cache(maxsize=1024)
 def _year(plain) -> int | None:
     text = str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)
-    found = re.fullmatch(r"([0-9]{4})\s*(年|年度)?", text)
+    found = _YEAR.fullmatch(text)
     return int(found[1]) if found else None
 
 
-def _hours(cell: Cell, may_be_nothing: bool) -> Decimal:
-    hours = _decimal(_plain(cell))
+def _hours(cell: Cell) -> Decimal:
+    """With one decimal; nothing at all only in a correction."""
+    hours = _decimal(cell if type(cell) is int or type(cell) is float else _plain(cell))
     if hours is None:
         raise _Bad("学时请填数字，例如 12 或 7.5。")
-    if hours != hours.quantize(_TENTH):
+    written = hours.quantize(_TENTH)
+    if hours != written:
         raise _Bad("学时最多一位小数，请核对。")
-    if hours == 0 and not may_be_nothing:
-        raise _Bad("学时要大于 0；只有撤回以前的记录时填 0，并填写更正的事件编号。")
     if not 0 <= hours <= MOST_HOURS:
         raise _Bad(f"一条记录的学时在 0.1 到 {MOST_HOURS} 之间，请核对。")
-    return hours.quantize(_TENTH)
+    return written
 
 
 _TENTH = Decimal("0.1")
@@ -348,27 +401,24 @@ def _decimal(plain) -> Decimal | None:
     return found if found.is_finite() and abs(found) < 10**6 and found.as_tuple().exponent > -9 else None
 
 
-def _day(cell: Cell, label: str, latest: datetime.date) -> datetime.date | None:
-    if cell is None and not label:
-        return None
-    if isinstance(cell, datetime.datetime):
+def _day(cell: Cell, label: str, latest: datetime.date, needed: bool) -> datetime.date | None:
+    if type(cell) is datetime.datetime:
         day = cell.date()
-    elif isinstance(cell, datetime.date):
+    elif type(cell) is datetime.date:
         day = cell
     else:
         plain = _plain(cell)
         if plain == "":
-            if label:
+            if needed:
                 raise _Bad(f"请填写{label}。")
             return None
         day = _written_day(plain)
-    name = label or "开始日期"
     if day is None:
-        raise _Bad(f"{name}请写成 2026-11-08 的样子，并确认有这一天。")
+        raise _Bad(f"{label}请写成 2026-11-08 的样子，并确认有这一天。")
     if day > latest:
-        raise _Bad(f"{name}晚于今天，请核对。")
+        raise _Bad(f"{label}晚于今天，请核对。")
     if day.year < OLDEST_YEAR:
-        raise _Bad(f"{name}早于 {OLDEST_YEAR} 年，请核对。")
+        raise _Bad(f"{label}早于 {OLDEST_YEAR} 年，请核对。")
     return day
 
 

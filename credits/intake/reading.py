@@ -1,8 +1,9 @@
 """A spreadsheet as rows of cells: .xlsx or .csv, known by its content; bounded, whatever somebody put into it.
 
-An .xlsx is a ZIP of XML: its table of contents is judged before anything is unpacked, what is unpacked passes a guard,
-and rows are handed on one by one. openpyxl reads the workbook and each row; the loop around it is ours, because
-openpyxl's own keeps every row's element until the end and believes the row numbers that stand in the file.
+An .xlsx is a ZIP of XML: its table of contents is judged before anything is unpacked, what is unpacked passes a guard.
+openpyxl reads the workbook and its formats; the rows and the shared texts are read by expat and handed on one by one,
+because openpyxl's own loop keeps an element for every row until the end, believes the row numbers that stand in the
+file, and keeps whatever else somebody put between the rows.
 """
 
 import codecs
@@ -14,12 +15,11 @@ import zipfile
 from array import array
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
-from xml.etree.ElementTree import Element, iterparse
+from xml.parsers import expat  # (the guard lets no DTD through)
 
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles.stylesheet import apply_stylesheet
-from openpyxl.worksheet._read_only import ReadOnlyWorksheet
-from openpyxl.worksheet._reader import DATA_TAG, ROW_TAG, WorkSheetParser
+from openpyxl.utils.datetime import from_excel, from_ISO8601
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
 MOST_BYTES = 20 * 1024 * 1024  # of the file as it is uploaded
@@ -28,16 +28,19 @@ MOST_COLUMNS = 40  # further cells of a row are not looked at
 MOST_MEMBERS = 64
 MOST_UNPACKED = 400 * 1024 * 1024  # of sheets, which are never held whole
 MOST_RATIO = 100
-MOST_STRINGS = 48 * 1024 * 1024  # of the shared texts, which are held, without their tags
+MOST_TEXTS = 48 * 1024 * 1024  # of the shared texts, which are held, without their tags
 MOST_OTHER = 2 * 1024 * 1024  # of every other part: styles, relations
 LONGEST_TOKEN = 256 * 1024  # without a tag in between; Excel's longest cell has 32,767 characters
+LONGEST_TEXT = 128 * 1024
 DEEPEST = 24
-MOST_CELLS = 20_000  # elements of one row; Excel has 16,384 columns, a form has 11
+CHUNK = 64 * 1024
 
 Cell = str | int | float | bool | datetime.datetime | datetime.date | datetime.time | None
 
 SAVE_AGAIN = "请用 Excel 或 WPS 打开后另存为 .xlsx，再上传。"
 BROKEN = f"文件不完整或已损坏，{SAVE_AGAIN}"
+
+TOO_LONG = "表格中有一个单元格的内容过长，请删减后上传。"
 
 
 class Unreadable(Exception):
@@ -144,84 +147,222 @@ def _encoding(file: BinaryIO) -> str:
 
 def _xlsx(lines: Lines) -> Iterator[Line]:
     try:
-        yield from _rows(lines, _Reader(lines.file).read())
+        book = _Reader(lines.file)
+        path = book.first_sheet()
+        lines.size = book.archive.getinfo(path).file_size
+        with book.archive.open(path) as source:
+            lines.so_far = source.tell
+            yield from _Rows(book).over(source)
     except Unreadable:
         raise
     except Exception as error:  # a broken workbook makes openpyxl raise nearly anything
         raise Unreadable(BROKEN) from error
 
 
-def _rows(lines: Lines, sheet: "_Sheet") -> Iterator[Line]:
-    book = sheet.parent
-    with sheet._get_source() as source:
-        lines.size, lines.so_far = source.member.seek(0, io.SEEK_END), source.member.tell
-        source.member.seek(0)
-        parser = WorkSheetParser(
-            source,
-            sheet._shared_strings,
-            epoch=book.epoch,
-            date_formats=book._date_formats,
-            timedelta_formats=book._timedelta_formats,
-        )
-        for element in _elements(source, ROW_TAG, DATA_TAG):
-            number, cells = parser.parse_row(element)
-            row = [None] * MOST_COLUMNS
-            for cell in cells:
-                if 0 < cell["column"] <= MOST_COLUMNS:
-                    row[cell["column"] - 1] = cell["value"]
-            parser.row_dimensions.clear()
-            yield Line(number, tuple(row))
-
-
-def _elements(source, wanted: str, parent: str) -> Iterator[Element]:
-    """Every `wanted` element that lies directly in `parent`, whole; everything else is dropped as it ends."""
-    above: list[Element] = []
-    inside = held = 0
-    for event, element in iterparse(source, events=("start", "end")):  # noqa: S314 (no DTD)
-        if event == "start":
-            if inside:
-                held += 1
-                if held > MOST_CELLS:
-                    raise Unreadable(f"表格中有一行的内容过多，{SAVE_AGAIN}")
-            elif element.tag == wanted and above and above[-1].tag == parent:
-                inside, held = len(above) + 1, 0
-            above.append(element)
-            if len(above) > DEEPEST:
-                raise Unreadable(BROKEN)
-            continue
-        above.pop()
-        if len(above) + 1 == inside:
-            inside = 0
-            yield element
-        if not inside and above:
-            above[-1].clear()
-
-
 class _Reader(ExcelReader):
-    """openpyxl's reader over a guarded archive, with shared texts that take no more room than they have bytes."""
+    """openpyxl's reader over a guarded archive; of the parts that are many it only learns where they are."""
 
     def __init__(self, file: BinaryIO):
         super().__init__(file, read_only=True, keep_links=False)
         self.archive = _Archive(file)
 
-    def read(self) -> "_Sheet":
-        """The first worksheet, with what is needed to understand its cells."""
+    def first_sheet(self) -> str:
+        """The path of the first worksheet; shared texts and formats are read then."""
         self.read_manifest()
         part = self.package.find(SHARED_STRINGS)
+        self.texts = Texts()
         if part is not None:
             with self.archive.open(part.PartName[1:]) as source:
-                self.shared_strings = _Texts(source)
+                for _ in self.texts.over(source):
+                    pass
         self.read_workbook()
         apply_stylesheet(self.archive, self.wb)
-        for sheet, relation in self.parser.find_sheets():
+        for _, relation in self.parser.find_sheets():
             if relation.target in self.valid_files and "chartsheet" not in relation.Type:
-                return _Sheet(self.wb, sheet.name, relation.target, self.shared_strings)
+                return relation.target
         raise Unreadable(f"文件里没有工作表，{SAVE_AGAIN}")
 
 
-class _Sheet(ReadOnlyWorksheet):
-    def _get_size(self):
-        """What the sheet says of its own size is of no interest."""
+class _Parts:
+    """What expat tells of one part of the workbook; `found` collects what is complete, `over` hands it on."""
+
+    def __init__(self):
+        self.depth, self.found = 0, []
+        self.text: list[str] = []
+        self.length = 0
+
+    def over(self, source: "_Guarded") -> Iterator:
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        parser.StartElementHandler, parser.EndElementHandler = self.start, self.end
+        parser.CharacterDataHandler = self.words
+        while chunk := source.read(CHUNK):
+            parser.Parse(chunk, False)
+            yield from self.found
+            self.found.clear()
+        parser.Parse(b"", True)
+
+    def start(self, tag: str, attributes: dict) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise Unreadable(BROKEN)
+
+    def end(self, tag: str) -> None:
+        self.depth -= 1
+
+    def words(self, text: str) -> None:
+        self.length += len(text)
+        if self.length > LONGEST_TEXT:
+            raise Unreadable(TOO_LONG)
+        self.text.append(text)
+
+    def said(self) -> str:
+        """The text since the last time."""
+        text = self.text[0] if len(self.text) == 1 else "".join(self.text)
+        self.forget()
+        return text
+
+    def forget(self) -> None:
+        self.text.clear()
+        self.length = 0
+
+
+def _tags(*names: str) -> list[str]:
+    return [f"{SHEET_MAIN_NS} {name}" for name in names]
+
+
+_ROW, _CELL, _VALUE, _FORMULA, _INLINE, _T, _SI, _PHONETIC = _tags(
+    "row", "c", "v", "f", "is", "t", "si", "rPh"
+)
+
+
+class Texts(_Parts):
+    """The shared texts, by number: one block of bytes and where each begins."""
+
+    def __init__(self):
+        super().__init__()
+        self.bytes, self.starts = bytearray(), array("L", [0])
+        self.listening, self.silent = False, 0
+
+    def start(self, tag: str, attributes: dict) -> None:
+        super().start(tag, attributes)
+        if tag == _PHONETIC:  # how a text is pronounced, in phonetic letters
+            self.silent = self.depth
+        elif tag == _SI:
+            self.forget()
+        self.listening = tag == _T and not self.silent
+
+    def end(self, tag: str) -> None:
+        self.listening = False
+        if self.silent == self.depth:
+            self.silent = 0
+        elif tag == _SI:
+            self.bytes += self.said().encode("utf-8", "surrogatepass")
+            self.starts.append(len(self.bytes))
+            if len(self.bytes) + 8 * len(self.starts) > MOST_TEXTS:
+                raise Unreadable("表格中的文字过多，请分成几个文件上传。")
+        self.depth -= 1
+
+    def words(self, text: str) -> None:
+        if self.listening:
+            super().words(text)
+
+    def __getitem__(self, number: int) -> str:
+        if not 0 <= number < len(self.starts) - 1:
+            raise Unreadable(BROKEN)
+        return self.bytes[self.starts[number] : self.starts[number + 1]].decode("utf-8", "surrogatepass")
+
+
+class _Rows(_Parts):
+    """The rows of a sheet. A formula is "=", whatever it reckons; what stands beside the cells is not looked at."""
+
+    def __init__(self, book: _Reader):
+        super().__init__()
+        self.texts, self.book = book.texts, book.wb
+        self.places: dict[str, int] = {}
+        self.number = self.place = 0
+        self.row: list[Cell] | None = None
+        self.kind = self.style = ""
+        self.value: Cell = None
+        self.listening, self.silent = False, 0
+
+    def start(self, tag: str, attributes: dict) -> None:
+        self.depth += 1
+        if tag == _VALUE or tag == _T:  # noqa: SIM109 (a million times)
+            self.listening = self.row is not None and not self.silent
+        elif tag == _CELL:
+            reference = attributes.get("r")
+            self.place = self.place + 1 if reference is None else self._place(reference)
+            self.kind, self.style, self.value = attributes.get("t", "n"), attributes.get("s"), None
+        elif tag == _FORMULA:
+            self.value = "="
+        elif tag == _ROW:
+            self.number = int(attributes.get("r", self.number + 1))
+            self.row, self.place = [None] * MOST_COLUMNS, -1
+        elif tag == _PHONETIC:
+            self.silent = self.depth
+        elif self.depth > DEEPEST:
+            raise Unreadable(BROKEN)
+
+    def end(self, tag: str) -> None:
+        self.listening = False
+        if tag == _CELL:
+            if self.row is not None and 0 <= self.place < MOST_COLUMNS:
+                self.row[self.place] = self._read() if self.value is None else self.value
+            if self.text:
+                self.forget()
+        elif tag == _ROW and self.row is not None:
+            self.found.append(Line(self.number, tuple(self.row)))
+            self.row = None
+        elif self.silent == self.depth:
+            self.silent = 0
+        self.depth -= 1
+
+    def words(self, text: str) -> None:
+        if self.listening:
+            self.text.append(text)
+            self.length += len(text)
+            if self.length > LONGEST_TEXT:
+                raise Unreadable(TOO_LONG)
+
+    def _place(self, reference: str) -> int:
+        letters = reference.rstrip("0123456789")
+        place = self.places.get(letters)
+        if place is None:
+            place = 0
+            for letter in letters[:4].upper():
+                place = place * 26 + ord(letter) - 64
+            place -= 1
+            if len(self.places) < MOST_COLUMNS:
+                self.places[letters] = place
+        return place
+
+    def _read(self) -> Cell:
+        if not self.text:
+            return None
+        text = self.text[0] if len(self.text) == 1 else "".join(self.text)
+        kind = self.kind
+        if kind == "s":
+            return self.texts[int(text)]
+        if kind == "n":
+            number = float(text) if "." in text or "e" in text or "E" in text else int(text)
+            if self.style and int(self.style) in self.book._date_formats:
+                return self._moment(number)
+            return number
+        if kind == "b":
+            return text != "0"
+        if kind == "d":
+            return from_ISO8601(text)
+        return text  # str, inlineStr, e
+
+    def _moment(self, number: float) -> Cell:
+        try:
+            moment = from_excel(
+                number, self.book.epoch, timedelta=int(self.style) in self.book._timedelta_formats
+            )
+        except (OverflowError, ValueError):
+            return "#VALUE!"
+        return moment
 
 
 class _Archive(zipfile.ZipFile):
@@ -273,8 +414,11 @@ class _Guarded:
         tag = chunk.rfind(b"<")
         self.run = self.run + len(chunk) if tag < 0 else len(chunk) - tag
         if self.run > LONGEST_TOKEN:
-            raise Unreadable("表格中有一个单元格的内容过长，请删减后上传。")
+            raise Unreadable(TOO_LONG)
         return chunk
+
+    def tell(self) -> int:
+        return self.member.tell()
 
     def close(self) -> None:
         self.member.close()
@@ -284,31 +428,3 @@ class _Guarded:
 
     def __exit__(self, *error) -> None:
         self.close()
-
-
-class _Texts:
-    """The shared texts, by number: one block of bytes and where each begins."""
-
-    _SI, _SST = (f"{{{SHEET_MAIN_NS}}}{name}" for name in ("si", "sst"))
-    _T, _R, _PHONETIC = (f"{{{SHEET_MAIN_NS}}}{name}" for name in ("t", "r", "rPh"))
-
-    def __init__(self, source):
-        self.bytes, self.starts = bytearray(), array("L", [0])
-        for element in _elements(source, self._SI, self._SST):
-            self.bytes += self._text(element).encode("utf-8", "surrogatepass")
-            self.starts.append(len(self.bytes))
-            if len(self.bytes) + 8 * len(self.starts) > MOST_STRINGS:
-                raise Unreadable("表格中的文字过多，请分成几个文件上传。")
-
-    def _text(self, element: Element) -> str:
-        only = element.find(self._T)
-        if only is not None and len(element) == 1:
-            return only.text or ""
-        pieces = [only] if only is not None else []
-        pieces += [piece.find(self._T) for piece in element.findall(self._R)]
-        return "".join(piece.text or "" for piece in pieces if piece is not None)
-
-    def __getitem__(self, number: int) -> str:
-        if not 0 <= number < len(self.starts) - 1:
-            raise Unreadable(BROKEN)
-        return self.bytes[self.starts[number] : self.starts[number + 1]].decode("utf-8", "surrogatepass")

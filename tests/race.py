@@ -88,13 +88,6 @@ def forked_log():
 # --- after the race --------------------------------------------------------------------------------------
 
 
-# Their setup gives a right past the history (`.update(duties=…)`), so that nothing tells that it was held (I10).
-PAST_THE_HISTORY = {
-    "test_two_corrections_to_one_number_at_once_one_takes_effect",
-    "test_when_both_passed_the_check_the_constraint_decides",
-}
-
-
 def is_honest_race(item) -> bool:
     """Whether this test commits, and nothing that protects the data was taken away for it.
 
@@ -106,7 +99,7 @@ def is_honest_race(item) -> bool:
     control = any(word in item.originalname for word in ("without", "control")) or any(
         parameters.get(protection) is False for protection in ("locked", "exclusive", "again")
     )
-    return commits and not control and item.originalname not in PAST_THE_HISTORY
+    return commits and not control
 
 
 class Inconsistent(AssertionError):

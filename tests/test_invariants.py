@@ -15,7 +15,6 @@ from PIL import Image
 
 from accounts.consistency import all_invariants, one_moment
 from accounts.models import Message, Session, User
-from config.management.commands import load_town
 from orgs.models import AdminRole, Duty, OrgAdmin, Organization
 from tests.test_engine import change_superior, step_of, transfer
 from workflow import engine
@@ -100,14 +99,7 @@ def test_the_world_is_clean(world):
     assert exceptions("files", "open") == {}
 
 
-def test_the_demo_town_is_clean(db, monkeypatch):
-    honest = load_town.Town.staff
-
-    def staff(self):
-        with load_town.days_ago(500):  # before the first application that they decide
-            honest(self)
-
-    monkeypatch.setattr(load_town.Town, "staff", staff)
+def test_the_demo_town_is_clean(db):
     for command in ("load_reference", "load_hours", "load_bureaus", "load_town"):
         call_command(command, verbosity=0, stdout=StringIO())
     assert exceptions("files", "open") == {}

@@ -1,11 +1,14 @@
-"""Load the policy packs of credits/rules/packs; only Shandong's is put into force, the others stay as examples."""
+"""Load the policy packs of credits/rules/packs and the learning platforms of credits/reference.
+
+Of the packs only Shandong's is put into force, the others stay as examples.
+"""
 
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from credits import packs
+from credits import packs, platforms
 from credits.models import RulePack
 from credits.rules.pack import Malformed, read
 from orgs.models import Kind, Organization
@@ -32,6 +35,7 @@ class Command(BaseCommand):
                 code = read(path.read_text(encoding="utf-8")).code
                 if not RulePack.objects.filter(code=code).exists():
                     self._load(path, None, code in IN_FORCE)
+            platforms.load()
             return
         place = Organization.objects.filter(pk=bureau, kind=Kind.BUREAU).first() if bureau else None
         if bureau and place is None:

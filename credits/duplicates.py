@@ -55,6 +55,12 @@ class Signal:
         return {"text": text, "url": reverse("workflow:detail", args=[self.application_id]) if linked else ""}
 
 
+def told(signals: list[Signal], actor: Actor, about: Practitioner) -> list[dict]:
+    """What this actor reads of them, the same words once."""
+    lines = [one.told_to(actor, about) for one in signals]
+    return [line for place, line in enumerate(lines) if line not in lines[:place]]
+
+
 def already_imported(declaration: Declaration, past: list[Counted]) -> str:
     """The sentence that refuses what a platform reported under the same number; "" otherwise."""
     for one in past:

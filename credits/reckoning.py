@@ -81,7 +81,7 @@ class Account:
                 "member": activity.member,
                 "surcharge": activity.surcharge_name,
             },
-            "signals": [one.text for one in self.signals],
+            "signals": list(dict.fromkeys(one.text for one in self.signals)),
         }
 
 

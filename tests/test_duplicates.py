@@ -122,6 +122,16 @@ def test_a_reviewer_reads_no_name_of_people_elsewhere(town, person, browser):
     assert town.login(town.bureau).get(detail(first)).status_code == 200
 
 
+def test_two_others_are_one_sentence_to_the_person(town, person, unit, browser):
+    for _ in range(2):
+        walk.submit(town.login(town.practitioner(at=unit)), paper(certificate_number=DOI))
+    page = fill_in(browser, paper(certificate_number=DOI))
+    assert told(page) == ["已有他人用同一编号申报。"]
+    filed = walk.send(browser, page)
+    assert filed.declaration.reckoning["signals"] == told(page)
+    assert len(to_reviewer(town, filed)) == 2
+
+
 @pytest.mark.parametrize("end", ["rejected", "withdrawn"])
 def test_what_came_to_nothing_is_no_duplicate(town, person, browser, end):
     same = proof().read()

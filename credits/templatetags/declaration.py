@@ -2,6 +2,7 @@
 
 from django import template
 
+from credits.duplicates import told
 from credits.models import LedgerEntry
 from credits.reckoning import account_of
 from credits.required import rules_of
@@ -62,7 +63,7 @@ def _while_pending(payload, application, actor) -> dict:
         "required": before.total_required,
     }
     return {
-        "signals": [one.told_to(actor, person) for one in now.signals],
+        "signals": told(now.signals, actor, person),
         "gone": [text for text in payload.reckoning.get("signals", []) if text not in seen],
         "room": now.room,
         "standing": before,

@@ -9,6 +9,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
 from accounts.kept import forget, form_data, keep, kept
+from credits.duplicates import told
 from credits.flows import HoursDeclaration
 from credits.forms.declaring import DeclareForm, MineFilter, filled_from
 from credits.kinds import kinds_for
@@ -161,7 +162,7 @@ def check(request: HttpRequest) -> HttpResponse:
             "account": account(declaration.reckoning),
             "hours": declaration.hours,
             "subject": year.subjects.get(declaration.subject, declaration.subject),
-            "signals": [one.told_to(actor, actor.practitioner) for one in filled.account.signals],
+            "signals": told(filled.account.signals, actor, actor.practitioner),
             "seen": token_of(declaration),
             "files": filled.cleaned_data["files"],
             "answers": [filled[name] for name in filled.fields if not name.startswith("files")],
@@ -190,9 +191,9 @@ def _back_to_the_form(request: HttpRequest, filled: DeclareForm | None) -> HttpR
     keep(request, DRAFT, filled.data)
     said = filled.account.problems if filled.account else ["申报内容还没有填完，请补充后再核对提交。"]
     waiting = messages.get_messages(request)
-    told = {str(one) for one in waiting}
+    said_already = {str(one) for one in waiting}
     waiting.used = False  # they are shown on the page that follows
-    if "".join(said) not in told:
+    if "".join(said) not in said_already:
         messages.warning(request, "".join(said))
     return redirect(_form_url(filled))
 

@@ -1,14 +1,17 @@
-"""What is asked for when a person is looked up."""
+"""What is asked for when people or organisations are looked up."""
 
 from django import forms
 
 from accounts.id_number import IdNumber, InvalidIdNumber, normalise
+from credits.years import current_year, declarable_years
+from desk.wanted import WITHOUT, Standing
+from orgs.models import TitleLevel, TitleSeries
 
 
 class PeopleSearch(forms.Form):
-    """Name, or the last four characters of the ID number, or all of it. `clean()` sorts the number out."""
+    """Name, number and where the year stands. `clean()` tells the last four of an ID number from all of it."""
 
-    name = forms.CharField(label="姓名", required=False, max_length=50)
+    name = forms.CharField(label="姓名（其中几个字）", required=False, max_length=50)
     number = forms.CharField(
         label="身份证号或后四位",
         required=False,
@@ -17,6 +20,24 @@ class PeopleSearch(forms.Form):
             attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
         ),
     )
+    series = forms.ChoiceField(label="职称系列", required=False)
+    level = forms.ChoiceField(label="级别", required=False, choices=[("", "全部"), *TitleLevel.choices])
+    year = forms.TypedChoiceField(label="年度", required=False, coerce=int)
+    standing = forms.ChoiceField(label="达标情况", required=False, choices=[("", "全部"), *Standing.choices])
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        series = TitleSeries.objects.values_list("pk", "name")
+        self.fields["series"].choices = [("", "全部"), *series, (WITHOUT, "无")]
+        self.fields["year"].choices = [(year, year) for year in declarable_years()]
+
+    def asked(self) -> dict:
+        """What may stand in the address (desk.wanted), once the form is valid."""
+        found = {
+            name: self.cleaned_data[name] for name in ("name", "last_four", "series", "level", "standing")
+        }
+        year = self.cleaned_data["year"]
+        return {**found, "year": year if year and year != current_year() else ""}
 
     def clean(self):
         cleaned = super().clean()

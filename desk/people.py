@@ -1,22 +1,25 @@
 """专技人员信息查询: who an admin finds, and by what (F-88, F-89).
 
-A whole ID number comes by POST alone and is looked up by its blind index; name and last four may stand in the
-address, so that pages of a list can be turned.
+A whole ID number comes by POST alone and is looked up by its blind index; all else may stand in the address
+(desk/wanted.py), so that pages of a list can be turned.
 """
 
 from typing import NamedTuple
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.http import QueryDict
 from django.urls import reverse
 
 from accounts.id_number import IdNumber
-from credits.years import current_year
-from desk import met
+from credits import models as credits
+from desk import reach
+from desk.wanted import WITHOUT, Standing, year_of
 from orgs.actor import Actor
-from orgs.models import Duty, OrgAdmin, Organization, Practitioner, Status
-from workflow.wording import NOTHING, masked_name
+from orgs.models import Duty, OrgAdmin, Organization, PersonKey, Practitioner, Status
+from orgs.name_parts import LONGEST, NUMBER, parts_to_find, plain
+from workflow.wording import NOTHING, hours, masked_name
 
-ORDER = ("-pk",)
+ORDER = ("-pk",)  # of those who left
 # Pages of single people that one person may open in an hour (trust.md §3.13): nobody reads a whole unit that way.
 OPENED_PER_HOUR = 300
 
@@ -29,44 +32,111 @@ class Row(NamedTuple):
     id_masked: str
     unit: str
     title: str
+    stands: str
+    met: bool
     reset_url: str
 
 
-def found(
-    actor: Actor,
-    name: str = "",
-    last_four: str = "",
-    unmet: bool = False,
-    unit: Organization | None = None,
-    left: bool = False,
-) -> QuerySet:
-    """The approved people of the actor's organisation and below, as dicts for `keyset.page`, newest first.
+def page(actor: Actor, filters: dict, asked: QueryDict, unit: Organization | None = None) -> reach.Page:
+    """The page of the list that the address asks for. One query, three where people are looked at one by one."""
+    steps = walk(actor, filters, unit)
+    if steps is None:
+        return reach.page(found(actor, filters, unit), asked)
+    return reach.page(_as_rows(Practitioner.objects.visible_to(actor), F("path")), asked, steps)
 
-    `unmet`: only those who have not completed the current year. `unit`: only those there and below it; it is the
-    caller's to check that the actor may see it. `left`: those whom the own unit once approved and who are here no
-    longer (F-88).
-    """
-    people = Practitioner.objects.visible_to(actor).active()
-    if left:
-        here = Q(employer=actor.organization, status=Status.ACTIVE)
-        people = Practitioner.objects.ever_at(actor.organization).exclude(here)
-    elif unmet:
-        people = met.unmet(unit or actor.organization, current_year())
-    elif unit:
-        people = people.filter(path__startswith=unit.path)
-    if name:
-        people = people.filter(user__name__startswith=name)
-    if last_four:
-        people = people.filter(user__id_last4=last_four)
+
+def found(actor: Actor, filters: dict, unit: Organization | None = None) -> QuerySet:
+    """All approved people of the actor's branch who fit the filters, as dicts; `unit`: only those there and below."""
+    path, key = _top(actor, unit).path, _key(filters)
+    if key:  # only approved people have keys
+        people, place = (
+            Practitioner.objects.filter(keys__key=key, keys__path__startswith=path),
+            F("keys__path"),
+        )
+    else:
+        people, place = Practitioner.objects.active().filter(path__startswith=path), F("path")
+    return _as_rows(_narrowed(people, filters), place)
+
+
+def _as_rows(people: QuerySet, place: F) -> QuerySet:
     return people.values(
         "pk",
         "user_id",
         "employer_id",
         "title",
+        place=place,
         name=F("user__name"),
         id_masked=F("user__id_masked"),
         unit=F("employer__name"),
     )
+
+
+def walk(actor: Actor, filters: dict, unit: Organization | None = None) -> QuerySet | None:
+    """Who has to be looked at one by one for these filters, for `reach.page`; None when an index holds the answer."""
+    path, key = _top(actor, unit).path, _key(filters)
+    if not _left_over(filters):
+        return None
+    if key:
+        people = PersonKey.objects.filter(key=key, path__startswith=path)
+        people = people.values(place=F("path"), person=F("practitioner_id"))
+    else:
+        people = Practitioner.objects.filter(path__startswith=path, **_of_series(filters))
+        people = people.values(place=F("path"), person=F("pk"))
+    return people.alias(fits=one_by_one(_narrowed(Practitioner.objects.active(), filters)))
+
+
+def one_by_one(fitting: QuerySet) -> Subquery:
+    """Whether a person of a walk is among these: asked for each alone, so that no plan reads all of them together."""
+    return Subquery(fitting.filter(pk=OuterRef("person")).values("pk")[:1])
+
+
+def _top(actor: Actor, unit: Organization | None) -> Organization:
+    """The organisation whose branch is searched: never one outside of the actor's own."""
+    inside = unit is not None and unit.path.startswith(actor.organization.path)
+    return unit if inside else actor.organization
+
+
+def _key(filters: dict) -> str:
+    """The one key of PersonKey that a search begins with: of the number before the name, since fewer have it."""
+    if "last_four" in filters:
+        return NUMBER + filters["last_four"]
+    return next(iter(parts_to_find(filters.get("name", ""))), "")
+
+
+def _of_series(filters: dict) -> dict:
+    if "series" not in filters:
+        return {}
+    return {"title_series": None if filters["series"] == WITHOUT else filters["series"]}
+
+
+def _left_over(filters: dict) -> bool:
+    """Whether some filter is left that no index serves together with the place."""
+    several = ("last_four" in filters) + ("name" in filters) + ("series" in filters) > 1
+    long = len(plain(filters.get("name", ""))) > LONGEST
+    return several or long or "level" in filters or "standing" in filters
+
+
+def _narrowed(people: QuerySet, filters: dict) -> QuerySet:
+    for part in parts_to_find(filters.get("name", "")):
+        if part != _key(filters):
+            has_it = PersonKey.objects.filter(key=part, path=OuterRef("path"), practitioner=OuterRef("pk"))
+            people = people.filter(Exists(has_it))
+    if "series" in filters:
+        people = people.filter(**_of_series(filters))
+    if "level" in filters:
+        people = people.filter(title_level=filters["level"])
+    if "standing" in filters:
+        people = standing_is(people, filters["standing"], year_of(filters))
+    return people
+
+
+def standing_is(people: QuerySet, standing: str, year: int) -> QuerySet:
+    """Only those whose year is there."""
+    years = credits.Standing.objects.filter(practitioner=OuterRef("pk"), year=year)
+    if standing == Standing.NOTHING:
+        return people.exclude(Exists(years.filter(total__gt=0)))
+    complete = Exists(years.filter(complete=True))
+    return people.filter(complete) if standing == Standing.MET else people.exclude(complete)
 
 
 def with_number(actor: Actor, number: IdNumber) -> int | None:
@@ -75,8 +145,21 @@ def with_number(actor: Actor, number: IdNumber) -> int | None:
     return people.filter(user__id_index=number.index).values_list("pk", flat=True).first()
 
 
-def shown(rows: list[dict], actor: Actor) -> list[Row]:
-    """List rows ready to print: names and ID numbers masked."""
+def left(actor: Actor, filters: dict) -> QuerySet:
+    """Whom the own unit once approved and who are here no longer (F-88), as dicts for `keyset.page`."""
+    here = Q(employer=actor.organization, status=Status.ACTIVE)
+    people = Practitioner.objects.ever_at(actor.organization).exclude(here)
+    if "name" in filters:
+        people = people.filter(user__name__contains=filters["name"])
+    if "last_four" in filters:
+        people = people.filter(user__id_last4=filters["last_four"])
+    return people.values("pk", name=F("user__name"), id_masked=F("user__id_masked"))
+
+
+def shown(rows: list[dict], actor: Actor, year: int) -> list[Row]:
+    """List rows ready to print: names and ID numbers masked, the hours of one year. One query."""
+    years = credits.Standing.objects.filter(practitioner__in=[row["pk"] for row in rows], year=year)
+    stands = {pk: one for pk, *one in years.values_list("practitioner", "total", "complete")}
     return [
         Row(
             reverse("desk:person", args=[row["pk"]]),
@@ -84,6 +167,8 @@ def shown(rows: list[dict], actor: Actor) -> list[Row]:
             row["id_masked"],
             row["unit"],
             row["title"] or NOTHING,
+            hours(stands[row["pk"]][0]) if row["pk"] in stands else "0",
+            stands.get(row["pk"], (0, False))[1],
             reverse("desk:reset_password", args=[row["pk"]])
             if row["employer_id"] == actor.organization.pk and row["user_id"] != actor.user.pk
             else "",
@@ -94,7 +179,7 @@ def shown(rows: list[dict], actor: Actor) -> list[Row]:
 
 def shown_left(rows: list[dict]) -> list[Row]:
     """The same of people who left: that they were here, and nothing of what has become of them."""
-    return [Row("", masked_name(row["name"]), row["id_masked"], "", "", "") for row in rows]
+    return [Row("", masked_name(row["name"]), row["id_masked"], "", "", "", False, "") for row in rows]
 
 
 def resettable_by(actor: Actor) -> QuerySet:

@@ -8,9 +8,12 @@ import re
 from dataclasses import dataclass, field
 
 from django.db.models.functions import Length
+from django.http import QueryDict
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from accounts.id_number import IdNumber, InvalidIdNumber, normalise
+from credits.years import current_year
 from desk import people as looking_up
 from desk import units
 from orgs.actor import Actor
@@ -27,10 +30,11 @@ LIKE_A_NUMBER = re.compile(r"\d{7}")
 
 @dataclass
 class Found:
-    """Lines for the page; `more_people` and `more_units` tell that there are others."""
+    """Lines for the page; `people_query` asks the people's list for the same; `more_people` and `more_units` tell that there are others."""
 
     people: list[looking_up.Row] = field(default_factory=list)
     units: list[Hit] = field(default_factory=list)
+    people_query: str = ""
     more_people: bool = False
     more_units: bool = False
 
@@ -68,13 +72,14 @@ def exactly(actor: Actor, text: str) -> str:
 
 
 def found(actor: Actor, text: str) -> Found:
-    """People by the beginning of their name or the last four of their number, organisations by name or code."""
+    """People by a part of their name or the last four of their number, organisations by name or code."""
     result = Found()
     if actor.can(Duty.PEOPLE):
         last_four = normalise(text) if LAST_FOUR.fullmatch(normalise(text)) else ""
-        rows = looking_up.found(actor, name="" if last_four else text, last_four=last_four)
-        rows = list(rows.order_by(*looking_up.ORDER)[: MOST + 1])
-        result.people, result.more_people = looking_up.shown(rows[:MOST], actor), len(rows) > MOST
+        filters = {"last_four": last_four} if last_four else {"name": text[:50]}
+        page, result.people_query = looking_up.page(actor, filters, QueryDict()), urlencode(filters)
+        result.people = looking_up.shown(page.rows[:MOST], actor, current_year())
+        result.more_people = len(page.rows) > MOST or bool(page.older)
     hits = list(units.there(actor).filter(named(text)).order_by(Length("name"), "name", "pk")[: MOST + 1])
     result.units, result.more_units = with_paths(hits[:MOST]), len(hits) > MOST
     return result

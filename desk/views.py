@@ -1,7 +1,7 @@
 """What a person sees first and looks things up with: home per role, people, the public pages."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -13,8 +13,7 @@ from accounts.kept import form_data
 from accounts.password import issue_one_use_secret
 from accounts.refused import Refused
 from credits.standing import standing_of
-from credits.years import current_year
-from desk import elder, history, homes, search, units
+from desk import elder, history, homes, search, units, wanted
 from desk import faq as questions
 from desk import people as looking_up
 from desk.forms import PeopleSearch, SearchForm, UnitSearch
@@ -60,60 +59,51 @@ def home(request: HttpRequest) -> HttpResponse:
 @for_admins_with(Duty.PEOPLE)
 def people(request: HttpRequest) -> HttpResponse:
     """The people of the own organisation and below. What is looked up comes by POST: it may be a whole ID number."""
-    unit = _narrowing_unit(request)
+    unit = wanted.unit_in(request.GET, request.actor)
     if request.method == "POST":
         form = PeopleSearch(form_data(request))
         if not form.is_valid():
-            return _people(request, form, "", "", unit)
+            return _people(request, form, {}, unit)
         number = form.cleaned_data["id_number"]
         if number is None:
-            asked = {key: form.cleaned_data[key] for key in ("name", "last_four") if form.cleaned_data[key]}
-            asked |= {"unit": unit.pk} if unit else {}
-            asked |= {"left": "1"} if request.GET.get("left") == "1" else {}
-            return redirect("{}{}".format(request.path, f"?{urlencode(asked)}" if asked else ""))
+            kept = {"unit": unit.pk if unit else "", "left": "1" if request.GET.get("left") == "1" else ""}
+            asked = wanted.query(form.asked(), **kept)
+            return redirect(f"{request.path}?{asked}" if asked else request.path)
         person = looking_up.with_number(request.actor, number)
         if person:
             return redirect("desk:person", person)
         form.add_error(
             "number", "本单位及下级单位没有这个身份证号的在册人员，请核对号码，或确认注册已经审核通过。"
         )
-        return _people(request, form, "", "", unit)
-    name, last_four = request.GET.get("name", "").strip()[:50], request.GET.get("last_four", "").upper()[:4]
+        return _people(request, form, {}, unit)
+    filters = wanted.read(request.GET, request.actor)
     kept = form_data(request)
-    form = PeopleSearch(kept if kept is not None else None, initial={"name": name, "number": last_four})
-    return _people(request, form, name, last_four, unit)
-
-
-def _narrowing_unit(request: HttpRequest) -> Organization | None:
-    """The organisation below to which `?unit=` narrows the list, None for the own one."""
-    asked = request.GET.get("unit", "")
-    if not asked:
-        return None
-    if not (asked.isascii() and asked.isdecimal() and len(asked) < 19):
-        raise Http404
-    unit = get_object_or_404(Organization.objects.visible_to(request.actor), pk=asked)
-    return None if unit == request.actor.organization else unit
+    initial = {**filters, "number": filters.get("last_four", ""), "year": wanted.year_of(filters)}
+    return _people(request, PeopleSearch(kept, initial=initial), filters, unit)
 
 
 def _people(
-    request: HttpRequest, form: PeopleSearch, name: str, last_four: str, unit: Organization | None
+    request: HttpRequest, form: PeopleSearch, filters: dict, unit: Organization | None
 ) -> HttpResponse:
     actor = request.actor
-    unmet = request.GET.get("unmet") == "1"
     left = request.GET.get("left") == "1" and not unit
-    page = keyset.Page([])  # what was asked for could not be read: everybody would be no answer to it
-    if not form.errors:
-        found = looking_up.found(actor, name, last_four, unmet, unit, left)
-        page = keyset.page(found, looking_up.ORDER, request.GET)
+    if form.errors:
+        page = keyset.Page([])  # what was asked for could not be read: everybody would be no answer to it
+    elif left:
+        page = keyset.page(looking_up.left(actor, filters), looking_up.ORDER, request.GET)
+    else:
+        page = looking_up.page(actor, filters, request.GET, unit)
+    year = wanted.year_of(filters)
     context = {
         "form": form,
         "page": page,
-        "rows": looking_up.shown_left(page.rows) if left else looking_up.shown(page.rows, actor),
-        "narrowed": bool(name or last_four),
-        "unmet": unmet,
+        "rows": looking_up.shown_left(page.rows) if left else looking_up.shown(page.rows, actor, year),
+        "narrowed": any(key != "unit" for key in filters),
+        "words": "" if left else wanted.words(filters),
+        "export": wanted.query(filters),
         "left": left,
         "unit": unit,
-        "year": current_year(),
+        "year": year,
         "with_unit": not left and (unit or actor.organization).subordinates.exists(),
         "with_reset": not unit and not left and actor.organization.kind == Kind.EMPLOYER,
         "may_have_left": not unit and actor.organization.kind == Kind.EMPLOYER,

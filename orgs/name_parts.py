@@ -10,7 +10,7 @@ Cut alike here and in the database (migration 0002): full-width and half-width w
 import unicodedata
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import CharField, Func
+from django.db.models import Func, TextField
 
 LONGEST = 3
 NUMBER = "#"  # before the last four of an ID number, which is no part of a name
@@ -20,7 +20,7 @@ class NameParts(Func):
     """The runs of a name as the index over organisations holds them."""
 
     function = "orgs_name_parts"
-    output_field = ArrayField(CharField())
+    output_field = ArrayField(TextField())
 
 
 def plain(text: str) -> str:

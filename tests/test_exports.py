@@ -219,9 +219,9 @@ def test_the_list_is_narrowed_as_its_page(town, unit):
     assert [row[0] for row in table(ask(client, query=f"?last_four={last}"))[2:]] == ["下*人"]
     assert len(table(ask(client, query="?name=没有这个人"))) == 2
     call_command("load_hours", verbosity=0)
-    assert len(table(ask(client, query="?unmet=1"))) == 4
+    assert len(table(ask(client, query="?standing=unmet"))) == 4
     page = words(client.get(f"{NEW}?name=甲&unit={below.employer_id}"))
-    assert "姓名以“甲”开头" in page
+    assert "姓名含“甲”" in page
     assert "测试二级单位及下级单位" in page
 
 

@@ -1,16 +1,21 @@
 """查询统计 → 专技人员信息查询: who finds whom, and who may reset whose password (F-41 … F-43, F-88, F-89)."""
 
+import datetime
 import re
+from itertools import chain
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.http import urlencode
 
 from accounts.models import OneUseSecret
 from credits.years import current_year
-from orgs.models import Status
+from desk import people, wanted
+from orgs.models import Status, TitleSeries
 from orgs.tree import settle
 from tests.test_inbox import same_bytes, words
 from tests.town import PASSWORD
@@ -65,11 +70,11 @@ def test_fifty_rows_cost_as_many_queries_as_one(town):
             client.get(path)
         return len(caught)
 
-    few = [count(path) for path in ("/people/", "/people/?unmet=1")]
+    few = [count(path) for path in ("/people/", "/people/?standing=unmet")]
     for _ in range(60):
         town.practitioner(at=unit)
     assert len(rows(words(client.get("/people/")))) == 50
-    assert [count(path) for path in ("/people/", "/people/?unmet=1")] == few
+    assert [count(path) for path in ("/people/", "/people/?standing=unmet")] == few
     assert max(few) <= LIST_BUDGET
 
 
@@ -85,11 +90,147 @@ def test_the_next_page_keeps_what_was_asked(town):
     assert len(rows(words(client.get("/people/" + link)))) == 5
 
 
-def test_only_who_has_not_met_the_year(town):
-    unit = town.employer()
-    done, late = town.practitioner(at=unit), town.practitioner(at=unit)
+def listed(client, **asked) -> list[int]:
+    return rows(words(client.get("/people/", asked)))
+
+
+def test_who_has_met_a_year_who_has_not_and_who_has_nothing(town):
+    unit, last = town.employer(), current_year() - 1
+    done, late, nothing = (town.practitioner(at=unit) for _ in range(3))
     town.stands(done, public=30, professional=60)
-    assert rows(words(town.login(unit).get("/people/?unmet=1"))) == [late.pk]
+    town.stands(late, public=30, professional=59)
+    town.stands(late, public=30, professional=60, year=last)
+    town.stands(nothing)
+    client = town.login(unit)
+    assert listed(client, standing="met") == [done.pk]
+    assert listed(client, standing="unmet") == [late.pk, nothing.pk]
+    assert listed(client, standing="nothing") == [nothing.pk]
+    assert listed(client, standing="met", year=last) == [late.pk]
+    assert listed(client, standing="unmet", year=last) == [done.pk, nothing.pk]
+    page = words(client.get("/people/"))
+    assert "已达标</span> 90" in page
+    assert f"{current_year()} 年学时" in page
+    assert '<td class="num nw" data-l="学时">89</td>' in page
+    for nonsense in ({"standing": "x"}, {"year": "1999"}, {"year": "x", "level": "y", "series": "没有"}):
+        assert len(listed(client, **nonsense)) == 3 * (nonsense.get("series") is None)
+
+
+def titled(series, level):
+    return {
+        "title_series": series, "title_level": level, "title": "职称", "title_mode": "evaluation",
+        "title_awarded_on": datetime.date(2023, 6, 30),
+    }  # fmt: skip
+
+
+def test_by_series_and_level_and_several_things_at_once(town):
+    teachers = TitleSeries.objects.create(code="01", name="高等学校教师")
+    doctors = TitleSeries.objects.create(code="11", name="卫生技术")
+    unit = town.employer()
+    high = town.practitioner(at=unit, user=town.user("甲晓妮"), **titled(teachers, "senior"))
+    low = town.practitioner(at=unit, user=town.user("乙小"), **titled(teachers, "middle"))
+    doctor = town.practitioner(at=unit, user=town.user("甲小"), **titled(doctors, "senior"))
+    none = town.practitioner(at=unit)
+    town.stands(high, public=30, professional=60)
+    client = town.login(unit)
+    assert listed(client, series="01") == [high.pk, low.pk]
+    assert listed(client, series="none") == [none.pk]
+    assert listed(client, level="senior") == [high.pk, doctor.pk]
+    assert listed(client, series="01", level="senior") == [high.pk]
+    assert listed(client, name="小", series="11") == [doctor.pk]
+    assert listed(client, name="甲", level="senior", standing="unmet") == [doctor.pk]
+    assert listed(client, name="甲", last_four=high.user.id_last4) == [high.pk]
+    page = words(client.get("/people/", {"series": "01", "level": "senior", "standing": "met"}))
+    assert f"职称系列为高等学校教师，级别为正高级，{current_year()} 年度已达标" in page
+    asked = {"name": "甲", "series": "01", "level": "senior", "standing": "met", "year": current_year() - 1}
+    answer = client.post("/people/", asked)
+    assert answer.url == "/people/?" + urlencode(asked)
+
+
+def test_a_long_name_is_found_by_any_of_its_characters(town):
+    unit = town.employer()
+    person = town.practitioner(at=unit, user=town.user("买买提·艾合买提"))
+    town.practitioner(at=unit, user=town.user("买买提·艾则孜"))
+    client = town.login(unit)
+    for text in ("艾合", "买提·艾合", "买买提·艾合买提"):
+        assert listed(client, name=text) == [person.pk], text
+    assert listed(client, name="艾合买提买买") == []
+
+
+# --- turning pages ------------------------------------------------------------------------------------
+
+
+def turn(client, page: str, way: str) -> str:
+    link = re.search(rf'rel="{way}" href="([^"]+)"', page)
+    return words(client.get("/people/" + link[1].replace("&amp;", "&"))) if link else ""
+
+
+@pytest.mark.parametrize("asked", ["", "name=甲", "standing=unmet", "level=senior", "name=甲&standing=unmet"])
+def test_pages_forwards_and_backwards_hold_everybody_once(town, monkeypatch, asked):
+    monkeypatch.setattr("desk.reach.page.__defaults__", (None, 3))
+    monkeypatch.setattr("desk.reach.end_of_reach.__defaults__", (True, 4))
+    series = TitleSeries.objects.create(code="01", name="高等学校教师")
+    unit = town.employer()
+    units = [unit, town.employer(under=unit), town.employer(under=unit)]
+    for number in range(17):
+        person = town.practitioner(
+            at=units[number % 3],
+            user=town.user("甲一" if number % 5 else "乙二"),
+            **(titled(series, "senior") if number % 4 == 0 else {}),
+        )
+        if number % 3 == 1:
+            town.stands(person, 30, 60)
+    actor = town.actor(unit)
+    fitting = people.found(actor, wanted.read(QueryDict(asked), actor)).order_by("place", "pk")
+    everybody = [row["pk"] for row in fitting]
+    assert 2 <= len(everybody) <= 17
+    client = town.login(unit)
+    pages = [words(client.get(f"/people/?{asked}"))]
+    while following := turn(client, pages[-1], "next"):
+        pages.append(following)
+    forwards = [rows(page) for page in pages]
+    assert list(chain(*forwards)) == everybody
+    assert all(len(one) <= 3 for one in forwards)
+    assert len(forwards) > 2
+    back = [pages[-1]]
+    while previous := turn(client, back[-1], "prev"):
+        back.append(previous)
+    assert list(chain(*(rows(page) for page in reversed(back)))) == everybody
+
+
+def test_a_page_that_stopped_says_how_far_it_looked(town, monkeypatch):
+    monkeypatch.setattr("desk.reach.REACH", 2)
+    monkeypatch.setattr("desk.reach.end_of_reach.__defaults__", (True, 2))
+    unit = town.employer()
+    for _ in range(4):
+        town.stands(town.practitioner(at=unit), 30, 60)
+    late = town.practitioner(at=unit)
+    client = town.login(unit)
+    page = words(client.get("/people/?standing=unmet"))
+    assert "查了 2 人，符合条件的有 0 人" in page
+    assert "没有符合条件" not in page
+    page = turn(client, turn(client, page, "next"), "next")
+    assert rows(page) == [late.pk]
+    assert "查了" not in page
+
+
+def test_a_place_that_does_not_read_is_the_first_page(town):
+    unit = town.employer()
+    person = town.practitioner(at=unit)
+    client = town.login(unit)
+    for nonsense in ("x", "1~", "1.2~x", "1..2~3", "/1/~2", f"{10**30}~1"):
+        assert listed(client, after=nonsense) == [person.pk]
+        assert listed(client, before=nonsense) == [person.pk]
+
+
+def test_a_place_of_another_branch_opens_nothing(town):
+    unit, elsewhere = town.employer(), town.employer()
+    own, foreign = town.practitioner(at=unit), town.practitioner(at=elsewhere)
+    client = town.login(unit)
+    for after in ("1~0", elsewhere.path.strip("/").replace("/", ".") + "~0"):
+        assert foreign.pk not in listed(client, after=after)
+        assert foreign.pk not in listed(client, before=after)
+    assert listed(client, after="1~0") == [own.pk]
+    assert client.get("/people/", {"unit": elsewhere.pk}).status_code == 404
 
 
 def test_who_left_is_still_found_by_the_unit_and_nothing_more(town):

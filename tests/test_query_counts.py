@@ -56,7 +56,7 @@ PAGES = {
         "/messages/", "/security/", "/applications/{filed}/",
     ],
     "unit": [
-        "/", "/inbox/", "/inbox/?duty=hours", "/inbox/done/", "/people/", "/people/?unmet=1", "/people/?left=1",
+        "/", "/inbox/", "/inbox/?duty=hours", "/inbox/done/", "/people/", "/people/?standing=unmet", "/people/?name=测试&level=senior", "/people/?left=1",
         "/people/{person}/", "/people/{person}/history/", "/organizations/", "/search/?q=测试", "/messages/", "/security/",
         "/organization/admins/", "/organization/admins/add/", "/organization/roles/", "/organization/succession/",
         "/moves/release/", "/moves/incoming/", "/moves/records/", "/moves/records/?way=in", "/moves/superior/",

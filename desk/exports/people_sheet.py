@@ -1,16 +1,13 @@
 """专技人员: the list of 专技人员信息查询 (desk/people.py) as a sheet."""
 
 from django.db.models import FilteredRelation, Q, QuerySet
-from django.http import Http404, QueryDict
-from django.shortcuts import get_object_or_404
-from django.utils.http import urlencode
+from django.http import QueryDict
 
 from accounts.models import User
-from accounts.refused import Refused
 from credits.hours_field import ZERO
 from credits.models import Subject
 from credits.years import current_year
-from desk import people
+from desk import people, wanted
 from desk.exports.sheets import Column, Sheet
 from orgs.actor import Actor
 from orgs.models import Duty, Organization, TitleLevel
@@ -37,50 +34,24 @@ class PeopleSheet(Sheet):
         ]
 
     def filters(self, asked: QueryDict, actor: Actor) -> dict:
-        found = {
-            "name": asked.get("name", "").strip()[:50],
-            "last_four": asked.get("last_four", "").upper()[:4],
-            "unmet": asked.get("unmet") == "1",
-        }
-        unit = asked.get("unit", "")
-        if unit:
-            if not (unit.isascii() and unit.isdecimal() and len(unit) < 19):
-                raise Http404
-            found["unit"] = get_object_or_404(Organization.objects.visible_to(actor), pk=unit).pk
-        return {key: value for key, value in found.items() if value}
+        return wanted.read(asked, actor)
 
     def query(self, filters: dict) -> str:
-        return urlencode({key: "1" if value is True else value for key, value in filters.items()})
+        return wanted.query(filters)
 
     def words(self, filters: dict) -> str:
-        said = [
-            f"姓名以“{filters['name']}”开头" if "name" in filters else "",
-            f"证件号码后四位为 {filters['last_four']}" if "last_four" in filters else "",
-            f"{current_year()} 年度未达标" if "unmet" in filters else "",
-        ]
-        return "，".join(filter(None, said))
+        return wanted.words(filters)
 
     def scope(self, actor: Actor, filters: dict) -> Organization:
-        if "unit" not in filters:
-            return actor.organization
-        unit = Organization.objects.visible_to(actor).filter(pk=filters["unit"]).first()
-        if unit is None:
-            raise Refused("所选单位已不在您的管理范围内，请重新选择后再导出。")
-        return unit
+        return wanted.scope(actor, filters)
 
     def rows(self, actor: Actor, filters: dict, *, masked: bool) -> QuerySet:
-        found = people.found(
-            actor,
-            filters.get("name", ""),
-            filters.get("last_four", ""),
-            filters.get("unmet", False),
-            self.scope(actor, filters),
-        )
+        found = people.found(actor, filters, self.scope(actor, filters))
         number = ["user__id_masked"] if masked else ["user__id_kind", "user__id_index", "user__id_sealed"]
         this_year = FilteredRelation("standings", condition=Q(standings__year=current_year()))
         return (
             found.annotate(this_year=this_year)
-            .order_by("path", "pk")
+            .order_by("place", "pk")
             .values_list(
                 "user__name",
                 "employer__name",

@@ -6,7 +6,9 @@ from django.utils.safestring import mark_safe
 
 register = template.Library()
 
-_ROW = '<tr><td class="hd nw">{}</td><td class="nw" data-l="身份证号">{}</td>{}{}{}</tr>\n'
+_ROW = '<tr><td class="hd nw">{}</td><td class="nw" data-l="身份证号">{}</td>{}{}{}{}</tr>\n'
+_STANDS = mark_safe('<td class="num nw" data-l="学时">{}</td>')
+_MET = mark_safe('<td class="num nw" data-l="学时"><span><span class="tag t-ok">已达标</span> {}</span></td>')
 
 
 @register.simple_tag
@@ -27,5 +29,6 @@ def _cells(row, with_unit, with_reset):
     elif with_reset:
         reset = format_html('<td class="muted" data-l="操作">{}</td>', "—")
     title = format_html('<td data-l="职称">{}</td>', row.title) if row.title else ""
+    stands = format_html(_MET if row.met else _STANDS, row.stands) if row.stands else ""
     who = format_html('<a href="{}">{}</a>', row.url, row.who) if row.url else row.who
-    return who, row.id_masked, unit, title, reset
+    return who, row.id_masked, unit, title, stands, reset

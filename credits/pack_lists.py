@@ -156,7 +156,8 @@ def switches(pack: RulePack, rules: Pack, before: Pack | None) -> list[dict]:
         if one is None:
             continue
         inherited = code in above and code not in rules.remove
-        rows.append({"code": code, "name": one.name, "line": one.line, "inherited": inherited})
+        line = one.line if one.conversion or one.note else ""
+        rows.append({"code": code, "name": one.name, "line": line, "inherited": inherited})
     return rows
 
 

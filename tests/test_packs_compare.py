@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from credits.rules.compare import changes
+from credits.rules.compare import changes, effects
 from credits.rules.pack import Malformed, read
 from credits.rules.places import line_of_place
 from tests.rules import EXAMPLES, PACKS, dec, pack, text
@@ -173,3 +173,16 @@ def test_what_toml_itself_refuses_has_its_line():
 def test_a_key_that_is_missing_has_no_line_at_the_top():
     assert line_of_place("code = 'x'\n", "name") is None
     assert line_of_place("", "全文") is None
+
+
+def test_effects_leave_out_what_binds_nobody():
+    now = pack("accounting")
+    renamed = edited(
+        "accounting", ('name = "会计专业', 'name = "本市会计专业'), (f'basis = "{now.basis}"', 'basis = "新"')
+    )
+    assert effects(now, renamed) == []
+    assert changes(now, renamed)
+    dearer = edited("accounting", (f'basis = "{now.basis}"', 'basis = "新"'), ("hours = 60", "hours = 66"))
+    assert [(one.what, one.before, one.after) for one in effects(now, dearer)] == [
+        ("专业科目", "不少于 60 学时", "不少于 66 学时")
+    ]

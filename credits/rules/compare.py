@@ -1,7 +1,7 @@
 """What one pack says differently from another, in words: for the person who has to answer for the difference."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from credits.rules.required import label_of
 from credits.rules.shapes import Activity, Cap, Minimum, Pack
@@ -44,6 +44,20 @@ def changes(before: Pack, after: Pack) -> list[Change]:
             },
         ),
     ]
+
+
+def effects(before: Pack, after: Pack) -> list[Change]:
+    """The same without what binds nobody: names of packs, their sources and the documents that they cite."""
+    return [one for one in changes(_binding(before), _binding(after)) if one.section != HEAD]
+
+
+def _binding(pack: Pack) -> Pack:
+    return replace(
+        pack,
+        basis="",
+        minimums=tuple(replace(one, basis="") for one in pack.minimums),
+        activities={code: replace(one, basis="") for code, one in pack.activities.items()},
+    )
 
 
 def minimum_in_words(one: Minimum, names: dict[str, str]) -> str:

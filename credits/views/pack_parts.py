@@ -13,7 +13,7 @@ from credits.forms.pack_conversions import ConversionForm, Table, TableForm
 from credits.forms.packs import HeadForm, PackTextForm, ReliefKindForm
 from credits.models import ActivityKind, PackState, RulePack
 from credits.pack_lists import switches
-from credits.required import parsed
+from credits.required import asked_in_words, parsed
 from credits.rules.editing import NOT_PUBLISHED, not_dropped, with_activity, without_activity, without_relief
 from credits.rules.pack import Malformed
 from credits.rules.shapes import Activity, Pack
@@ -72,6 +72,9 @@ def pack_year(request: HttpRequest, pack_id: int) -> HttpResponse:
     if _saved(request, one, form):
         return redirect(reverse("credits:pack", args=[one.pk]) + "#year")
     lead = "写了任何一项，上级的年度要求就全部不再适用；一项都不写，就沿用上级的。"
+    above = asked_in_words(editing.rules_above(one)) if rules.inherits else ""
+    if above:
+        lead += f"上级的要求是：{above}。"
     return _page(request, one, form, "年度要求", lead=lead)
 
 

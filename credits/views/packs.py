@@ -14,7 +14,7 @@ from credits import pack_lists as lists
 from credits.forms.packs import StartForm, VersionForm
 from credits.models import PackState, RulePack
 from credits.required import asked_in_words, parsed
-from credits.rules.compare import changes
+from credits.rules.compare import changes, effects
 from credits.tallies import counts_of
 from credits.text_changes import changed_lines
 from credits.trial import last_trial
@@ -74,6 +74,7 @@ def pack(request: HttpRequest, pack_id: int) -> HttpResponse:
     may_edit = RulePack.objects.editable_by(request.actor).filter(pk=one.pk).exists()
     before = editing.version_before(one)
     draft = may_edit and one.state == PackState.DRAFT
+    rows = lists.switches(one, rules, parsed(before.text) if before else None) if draft else []
     context = {
         "pack": one,
         "rules": rules,
@@ -86,7 +87,8 @@ def pack(request: HttpRequest, pack_id: int) -> HttpResponse:
         "before": before,
         "draft": draft,
         "may_edit": may_edit,
-        "switches": lists.switches(one, rules, parsed(before.text) if before else None) if draft else [],
+        "inherited": [row for row in rows if row["inherited"]],
+        "off": [row for row in rows if not row["inherited"]],
         "is_example": lists.examples().filter(pk=one.pk).exists(),
         "is_platform": request.actor.is_operator,
         "trial": last_trial(one, request.actor) if may_edit else None,
@@ -103,7 +105,7 @@ def pack_changes(request: HttpRequest, pack_id: int) -> HttpResponse:
     if before:
         found, lines = changes(parsed(before.text), parsed(one.text)), changed_lines(before.text, one.text)
     else:
-        found, lines = changes(*editing.around_with(one)), []
+        found, lines = effects(*editing.around_with(one)), []
     context = {"pack": one, "before": before, "changes": found, "lines": lines}
     return render(request, "credits/packs/changes.html", context)
 
@@ -178,7 +180,7 @@ def publish_pack(request: HttpRequest, pack_id: int) -> HttpResponse:
     context = {
         "pack": one,
         "scope": lists.scope_of(one),
-        "changes": changes(now, then),
+        "changes": effects(now, then),
         "asked": asked_in_words(then),
         "seen": editing.digest_of(one.text),
         "people": max((count.people for count in counted.values()), default=0),
@@ -203,7 +205,7 @@ def retire_pack(request: HttpRequest, pack_id: int) -> HttpResponse:
     context = {
         "pack": one,
         "scope": lists.scope_of(one),
-        "changes": changes(now, then),
+        "changes": effects(now, then),
         "asked": asked_in_words(then),
     }
     return render(request, "credits/packs/retire.html", context)

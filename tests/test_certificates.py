@@ -1,5 +1,6 @@
 """Certificates through the database: who gets one, its number, what becomes of it when hours are taken back."""
 
+import datetime
 import re
 from decimal import Decimal
 
@@ -10,13 +11,13 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Message
-from credits import ledger, packs
+from credits import ledger, packs, posting
 from credits.certificates import current, hours_changed, issue, issue_many, replace, revoke, state_of
-from credits.models import Certificate, CertificateEvent, LedgerEntry, Standing
+from credits.models import Certificate, CertificateEvent, IntakeRecord, LedgerEntry, Provider, Standing
 from credits.paper.content import canonical, restored
 from credits.paper.signing import Signature, public_keys, verify
 from credits.years import current_year
-from orgs.models import Division, Duty
+from orgs.models import Division, Duty, Practitioner
 from tests.test_credits import declare, sign
 from tests.test_paper_signing import KEY
 from workflow.flow import Refused
@@ -46,6 +47,30 @@ def complete(town, at, name="", **hours):
     person = town.practitioner(at=at, user=town.user(name))
     town.stands(person, **({"public": 30, "professional": 62} | hours))
     return person
+
+
+def reported(people, public=30, professional=62, year=YEAR) -> None:
+    """Hours that a platform reported, with ledger and all: what is looked at after a race (tests/race.py) is whole."""
+    provider, _ = Provider.objects.get_or_create(code="test", name="测试平台")
+    people = list(people)
+    rows = [
+        IntakeRecord(
+            provider=provider, event_id=f"{one.pk}-{year}-{subject}", digest="0" * 64, person_index=one.user.id_index,
+            person_name=one.user.name, year=year, subject=subject, hours=Decimal(str(hours)), title="测试课程",
+            completed_on=datetime.date(year, 1, 8),
+        )
+        for one in people
+        for subject, hours in (("public", public), ("professional", professional))
+    ]  # fmt: skip
+    with transaction.atomic():
+        IntakeRecord.objects.bulk_create(rows)
+        ids = sorted(one.pk for one in people)
+        list(
+            Practitioner.objects.filter(pk__in=ids)
+            .order_by("pk")
+            .select_for_update(of=("self",), no_key=True)
+        )
+        assert posting.attach(ids) == len(rows)
 
 
 def verified(town, person, hours, subject="professional"):

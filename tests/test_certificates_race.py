@@ -11,13 +11,19 @@ from credits.models import Certificate, CertificateEvent, Standing
 from orgs.models import Division, Practitioner
 from tests import test_certificates
 from tests.race import at_once
-from tests.test_certificates import YEAR, complete, gaps, valid
+from tests.test_certificates import YEAR, gaps, reported, valid
 from tests.test_credits import declare, sign
 from workflow import engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
 town, unit, signing_key = test_certificates.town, test_certificates.unit, test_certificates.signing_key
 ROUNDS = 8
+
+
+def complete(town, at, **hours):
+    person = town.practitioner(at=at)
+    reported([person], **hours)
+    return person
 
 
 def unlocked(ids):

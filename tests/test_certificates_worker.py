@@ -5,7 +5,6 @@ Transactional tests: the worker has connections of its own and sees only what is
 
 import re
 import signal
-from decimal import Decimal
 
 import pytest
 
@@ -14,10 +13,10 @@ from accounts.queue import PATIENT
 from credits import certificate_batches, certificates
 from credits.certificate_batches import start
 from credits.certificates import issue
-from credits.models import Certificate, CertificateBatch, CertificateEvent, Standing
+from credits.models import Certificate, CertificateBatch, CertificateEvent
 from orgs.models import Duty, Practitioner
 from tests import test_certificates, test_exports_worker, test_messages_worker
-from tests.test_certificates import YEAR, complete, gaps, is_signed
+from tests.test_certificates import YEAR, gaps, is_signed, reported
 from tests.test_credits_pages import text
 from tests.test_exports import crowd
 from tests.test_exports_worker import rescued, until
@@ -33,15 +32,16 @@ worker = test_messages_worker.worker
 elsewhere = test_exports_worker.elsewhere
 
 
-def many(unit, count, professional=62) -> None:
+def many(unit, count) -> None:
     """So many people whose year is complete."""
     crowd(unit, count)
-    hours = {"public": Decimal(30), "professional": Decimal(professional)}
-    people = Practitioner.objects.filter(employer=unit, standings=None)
-    Standing.objects.bulk_create(
-        Standing(practitioner=one, year=YEAR, hours=hours, total=sum(hours.values()), complete=True)
-        for one in people
-    )
+    reported(Practitioner.objects.filter(employer=unit, standings=None).select_related("user"))
+
+
+def complete(town, at, **hours):
+    person = town.practitioner(at=at)
+    reported([person], **hours)
+    return person
 
 
 def test_a_batch_issues_to_everybody_below_once_and_tells(town, unit, monkeypatch):

@@ -218,6 +218,7 @@ PROCRASTINATE_IMPORT_PATHS = [
     "workflow.announce",
     "desk.exports.making",
     "desk.exports.expiry",
+    "desk.waiting",
     "credits.rolling",
     "credits.overturning",
 ]

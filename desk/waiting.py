@@ -1,0 +1,125 @@
+"""What waits below an organisation, and where nobody looks after it (screens.md §2.1): counted anew every minute.
+
+A home page would otherwise aggregate all open steps of its branch at each click. The worker counts them all in one
+statement: half a second for a province of four million people, whatever moved or changed meanwhile. Beside the own
+queue, which every page counts itself, the figures of a branch are therefore at most a minute old.
+"""
+
+import datetime
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from credits.years import today
+from desk.models import Waiting
+from orgs.models import Organization
+from workflow.wording import days_waited
+
+LOCK = 722262
+ONLY = {"late": "超过承诺时限的", "unattended": "无人审核的"}
+
+
+@app.periodic(cron="* * * * *", periodic_id="waiting")
+@app.task(name="desk.count_waiting", queueing_lock="waiting")
+def count_waiting(timestamp: int = 0) -> None:
+    refresh()
+
+
+def begin_of(days_ago: int) -> datetime.datetime:
+    """What was opened before this moment has waited for more than so many days, as pages count them (days_waited)."""
+    return timezone.make_aware(
+        datetime.datetime.combine(today() - datetime.timedelta(days=days_ago), datetime.time())
+    )
+
+
+@transaction.atomic
+def refresh() -> None:
+    """Count everything again; only what changed is written. Safe to run twice, one at a time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        if cursor.fetchone()[0]:
+            cursor.execute(
+                _COUNT,
+                {"late": begin_of(settings.PROMISED_DAYS), "unattended": begin_of(settings.UNATTENDED_DAYS)},
+            )
+
+
+_COUNT = """
+WITH own AS (
+    SELECT approver_id AS id, count(*) AS waiting, count(*) FILTER (WHERE opened_at < %(late)s) AS late,
+           min(opened_at) AS oldest
+      FROM workflow_step WHERE state = 'open' GROUP BY approver_id
+), below AS (
+    SELECT part::bigint AS id, sum(own.waiting) AS waiting, sum(own.late) AS late
+      FROM own JOIN orgs_organization o ON o.id = own.id,
+           unnest(string_to_array(trim(both '/' from o.path), '/')) AS part
+     GROUP BY 1
+), headless AS (
+    SELECT o.id FROM orgs_organization o
+     WHERE o.status = 'active' AND NOT EXISTS (
+        SELECT FROM orgs_orgadmin a JOIN accounts_roleaccount r ON r.id = a.account_id
+         WHERE a.organization_id = o.id AND r.status = 'active')
+), counted AS (
+    SELECT o.id, o.path, coalesce(own.waiting, 0) AS waiting, coalesce(own.late, 0) AS late, own.oldest,
+           coalesce(below.waiting, 0) AS waiting_below, coalesce(below.late, 0) AS late_below,
+           headless.id IS NOT NULL AS headless,
+           headless.id IS NOT NULL OR coalesce(own.oldest < %(unattended)s, false) AS unattended
+      FROM below FULL JOIN headless ON headless.id = below.id
+      JOIN orgs_organization o ON o.id = coalesce(below.id, headless.id)
+      LEFT JOIN own ON own.id = o.id
+), gone AS (
+    DELETE FROM desk_waiting w WHERE NOT EXISTS (SELECT FROM counted WHERE counted.id = w.organization_id)
+)
+INSERT INTO desk_waiting AS w (organization_id, path, waiting, late, oldest, waiting_below, late_below, headless, unattended)
+SELECT * FROM counted
+    ON CONFLICT (organization_id) DO UPDATE
+   SET path = EXCLUDED.path, waiting = EXCLUDED.waiting, late = EXCLUDED.late, oldest = EXCLUDED.oldest,
+       waiting_below = EXCLUDED.waiting_below, late_below = EXCLUDED.late_below, headless = EXCLUDED.headless,
+       unattended = EXCLUDED.unattended
+ WHERE (w.path, w.waiting, w.late, w.oldest, w.waiting_below, w.late_below, w.headless, w.unattended)
+       IS DISTINCT FROM (EXCLUDED.path, EXCLUDED.waiting, EXCLUDED.late, EXCLUDED.oldest, EXCLUDED.waiting_below,
+                         EXCLUDED.late_below, EXCLUDED.headless, EXCLUDED.unattended)
+"""
+
+
+def late_below(organizations: list[int]) -> dict[int, int]:
+    """How much waits longer than promised in each of these branches, where anything does. One query."""
+    return dict(Waiting.objects.filter(pk__in=organizations).values_list("pk", "late_below"))
+
+
+def below(top: Organization, only: str = "") -> QuerySet:
+    """Organisations below `top` where something waits, as dicts for `reach.page`; `only`: one of ONLY."""
+    rows = Waiting.objects.filter(path__startswith=top.path).exclude(pk=top.pk)
+    rows = rows.filter(
+        **{"late": {"late__gt": 0}, "unattended": {"unattended": True}}.get(only, {"waiting__gt": 0})
+    )
+    return rows.values(
+        "pk",
+        "waiting",
+        "late",
+        "oldest",
+        "headless",
+        place=F("path"),
+        name=F("organization__name"),
+        phone=F("organization__phone"),
+    )
+
+
+def shown(rows: list[dict]) -> list[dict]:
+    """Rows for a page; `days` None where nothing waits."""
+    return [
+        {
+            **row,
+            "url": reverse("desk:organization", args=[row["pk"]]),
+            "days": days_waited(row["oldest"]) if row["oldest"] else None,
+        }
+        for row in rows
+    ]
+
+
+def longest_first(rows: list[dict]) -> list[dict]:
+    return sorted(rows, key=lambda row: (row["oldest"] is None, row["oldest"]))

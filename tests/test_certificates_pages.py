@@ -310,7 +310,6 @@ def test_the_lists_cost_the_same_at_one_row_and_at_fifty(town, unit):
     assert max(of_person.values()) <= 15, of_person
     assert "下一页" in text(office.get(ISSUING))
     assert "下一页" in text(office.get(ISSUED))
-    print(first, of_person)
 
 
 def test_a_flag_that_waits_for_its_recheck_withholds_nothing(town, unit):

@@ -7,6 +7,7 @@ from credits.models import PackState, RulePack
 from credits.pack_editing import bureau_of, rules_above, rules_around
 from credits.required import asked_in_words, parsed
 from credits.rules.compare import cap_in_words, minimum_in_words
+from credits.rules.lines import UNPUBLISHED
 from credits.rules.shapes import Activity, Pack
 from credits.rules.words import MARKS
 from credits.years import current_year
@@ -131,7 +132,7 @@ def _activity_row(one: Activity, rules: Pack) -> dict:
     return {
         "code": one.code,
         "name": one.name,
-        "line": one.line,
+        "line": "" if one.line == f"{UNPUBLISHED}。" else one.line,
         "empty": one.conversion is None,
         "subjects": "、".join(rules.subjects.get(code, code) for code in one.subjects),
         "cap": "、".join(shown(cap.hours) for cap in one.caps),
@@ -156,7 +157,7 @@ def switches(pack: RulePack, rules: Pack, before: Pack | None) -> list[dict]:
         if one is None:
             continue
         inherited = code in above and code not in rules.remove
-        line = one.line if one.conversion or one.note else ""
+        line = "" if one.line == f"{UNPUBLISHED}。" else one.line
         rows.append({"code": code, "name": one.name, "line": line, "inherited": inherited})
     return rows
 

@@ -40,7 +40,7 @@ class AddActivityForm(forms.Form):
 
     def __init__(self, *args, pack: Pack, **kwargs):
         super().__init__(*args, **kwargs)
-        known = ActivityKind.objects.values_list("pk", "name")
+        known = ActivityKind.objects.values_list("code", "name")
         self.fields["kind"].choices = [
             ("", "请选择"),
             *((code, name) for code, name in known if code not in pack.activities),

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from credits.forms.fields import WrittenHoursField
 from credits.forms.pack_fields import LinesField, SectionForm
-from credits.rules.editing import with_basis
+from credits.rules.editing import with_basis, with_relief
 from credits.rules.pack import FIRST_YEAR, LAST_YEAR
 from credits.rules.places import line_of_place
 from credits.rules.shapes import Pack, Relief
@@ -186,11 +186,12 @@ class ReliefKindForm(SectionForm):
             self.add_error("percent", "请填减少百分之几，例如 50")
         return cleaned
 
-    def relief(self, pack: Pack, code: str) -> Relief:
+    def changed(self, pack: Pack) -> Pack:
         data = self.cleaned_data
         value = data["percent"] / Decimal(100) if data["effect"] == "fraction" else None
-        return Relief(
-            code, data["name"], data["effect"], value, data["evidence"], "", data["basis"] or pack.basis
+        basis = data["basis"] or pack.basis
+        return with_relief(
+            pack, Relief(self.code, data["name"], data["effect"], value, data["evidence"], "", basis)
         )
 
 

@@ -97,7 +97,7 @@ def add_activity(request: HttpRequest, pack_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         name, code = form.cleaned_data["name"], form.cleaned_data["kind"]
         code = code or _new_code(one, rules)
-        name = name or ActivityKind.objects.values_list("name", flat=True).get(pk=code)
+        name = name or ActivityKind.objects.values_list("name", flat=True).get(code=code)
         with editing.malformed_to(form), told(request, f"已加入“{name}”，请继续填写。") as outcome:
             start = editing.rules_above(one).activities.get(code)
             activity = start and _at_home(start, rules)
@@ -114,7 +114,7 @@ def add_activity(request: HttpRequest, pack_id: int) -> HttpResponse:
 def _new_code(one: RulePack, rules: Pack) -> str:
     """A code that no other bureau's activity can have: kinds are counted together by their codes."""
     start = f"b{one.bureau_id}" if one.bureau_id else "province"
-    taken = {*rules.activities, *ActivityKind.objects.values_list("pk", flat=True)}
+    taken = {*rules.activities, *ActivityKind.objects.values_list("code", flat=True)}
     return next(code for code in (f"{start}-{number}" for number in range(1, 9999)) if code not in taken)
 
 

@@ -247,28 +247,28 @@ ADMIN = [
     MESSAGES,
     SETTINGS,
 ]
+# At most eight words in the first row: what bureaus do rarely stands on the second level.
 BUREAU = [
     HOME,
-    Entry("审验", "workflow:inbox", query=f"duty={Duty.HOURS}", to=_holds(Duty.HOURS), counts=Duty.HOURS),
     Entry(
-        "抽查",
-        "credits:sampling",
-        _pages("credits", "draw_sample sample verification_policies overturned"),
-        to=_holds(Duty.HOURS),
-    ),
-    Entry(
-        "机构注册",
-        "workflow:inbox",
-        query=f"duty={Duty.REGISTRATIONS}",
-        to=_holds(Duty.REGISTRATIONS),
-        counts=Duty.REGISTRATIONS,
+        "审验",
+        query=f"duty={Duty.HOURS}",
+        counts=Duty.HOURS,
+        under=(
+            Entry("学时审验", "workflow:inbox", query=f"duty={Duty.HOURS}", to=_holds(Duty.HOURS)),
+            Entry(
+                "抽查",
+                "credits:sampling",
+                _pages("credits", "draw_sample sample verification_policies overturned"),
+                to=_holds(Duty.HOURS),
+            ),
+        ),
     ),
     WAITING,
     ACCOUNTS_AND_OWN,
     PEOPLE_AND_UNITS,
     CERTIFICATES,
-    INTAKE,
-    RULES,
+    RULES._replace(label="规则与平台", under=(*RULES.under, *INTAKE.under)),
     MESSAGES,
 ]
 OPERATOR = [

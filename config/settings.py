@@ -221,6 +221,7 @@ PROCRASTINATE_IMPORT_PATHS = [
     "desk.waiting",
     "credits.rolling",
     "credits.overturning",
+    "credits.certificate_batches",
 ]
 
 # --- files ---------------------------------------------------------------------------------------
@@ -259,6 +260,7 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF],
         "script-src": [SELF],
         "img-src": [SELF, "data:"],
+        "frame-src": [SELF],  # a PDF beside the form that it proves
         "form-action": [SELF],
         "base-uri": [NONE],
         "object-src": [NONE],

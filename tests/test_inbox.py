@@ -1,20 +1,24 @@
 """待办审核 and the page of an application, through the pages: who sees what, who decides, who comes too late."""
 
 import datetime
+import io
 import re
 from decimal import Decimal
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from PIL import Image
 
 from credits import years
 from credits.models import ActivityKind, Declaration
 from tests.race import at_once, without_lock
 from workflow import engine
+from workflow.attachments import attach as attach_file
 from workflow.models import Application, Attachment, Step
 
 LIST_BUDGET = 12
@@ -414,6 +418,23 @@ def test_an_attachment_comes_with_its_name_and_without_rights(town):
     assert f'src="/attachments/{attached.pk}/?open"' in words(
         client.get(f"/applications/{attached.application_id}/")
     )
+
+
+def test_a_pdf_stands_beside_the_form_of_who_decides(town):
+    unit = town.employer()
+    content = io.BytesIO()
+    Image.new("RGB", (40, 40), "white").save(content, "PDF")
+    filed = declare(town, town.practitioner(at=unit))
+    file = attach_file(filed, SimpleUploadedFile("证书.pdf", content.getvalue(), "application/pdf"))
+    client = town.login(unit)
+    frame = f'src="/attachments/{file.pk}/?open#navpanes=0'
+    assert frame in words(client.get(f"/applications/{filed.pk}/"))
+    shown = client.get(f"/attachments/{file.pk}/?open")
+    assert shown["X-Frame-Options"] == "SAMEORIGIN"
+    assert "frame-ancestors 'self'" in shown["Content-Security-Policy"]
+    assert "script" not in shown["Content-Security-Policy"]
+    assert client.get(f"/attachments/{file.pk}/")["X-Frame-Options"] == "DENY"
+    assert "frame-src 'self'" in client.get("/")["Content-Security-Policy"]
 
 
 def test_a_draft_of_nobody_known_is_not_served(town):

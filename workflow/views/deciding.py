@@ -81,6 +81,7 @@ def _shown(attachment: Attachment) -> dict:
         "name": attachment.name,
         "size": attachment.size,
         "is_picture": attachment.content_type in PICTURES,
+        "is_pdf": attachment.content_type == PDF,
         "opens": attachment.content_type in OPENS,
     }
 
@@ -179,11 +180,15 @@ def remind(request: HttpRequest, application_id: int) -> HttpResponse:
     return redirect("workflow:detail", application.pk)
 
 
-OPENS = (*PICTURES, "application/pdf")
+PDF = "application/pdf"
+OPENS = (*PICTURES, PDF)
 # Whatever a file holds, the browser runs nothing of it and it may load nothing.
 _NO_RIGHTS = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; sandbox"
 )
+# A sandbox would keep browsers from showing a PDF at all. What they show it with runs apart from our pages, and no PDF
+# that could do anything by itself was taken in (workflow/uploads.py). It may stand in a frame of our own pages.
+_SHOWN_ONLY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; object-src 'self'; frame-ancestors 'self'"
 
 
 @require_http_methods(["GET"])
@@ -197,7 +202,10 @@ def attachment(request: HttpRequest, attachment_id: int) -> HttpResponse:
     answer = FileResponse(
         found.file.open("rb"), as_attachment=not opened, filename=found.name, content_type=found.content_type
     )
-    answer["Content-Security-Policy"] = _NO_RIGHTS
+    framed = opened and found.content_type == PDF
+    answer["Content-Security-Policy"] = _SHOWN_ONLY if framed else _NO_RIGHTS
+    if framed:
+        answer["X-Frame-Options"] = "SAMEORIGIN"
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Cross-Origin-Resource-Policy"] = "same-origin"
     answer["Cache-Control"] = "private, no-store"

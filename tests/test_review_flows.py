@@ -162,7 +162,7 @@ def test_the_route_shown_before_declaring_is_the_route_that_is_laid(town, unit):
     """The unit's only admin cannot sign their own hours: the page says who does before anything is filed."""
     own = town.practitioner(at=unit, user=town.super_admin(unit).user)
     client = town.login(own)
-    text = client.get("/hours/declare/").content.decode()
+    text = client.get("/hours/declare/?kind=academic-forum").content.decode()
     filed = declare(town, own)
     first = filed.steps.order_by("order").first()
     assert first.on_behalf_of == unit

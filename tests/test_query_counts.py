@@ -257,7 +257,14 @@ def title_change(growing):
 
 # What also moves people or branches, locks the tree, issues a code or tells somebody outside the queue costs more;
 # how much must not grow unnoticed.
-DEARER = {"temporary code": 18, "transfer": 14, "change of the superior": 16, "correction": 13}
+# Who becomes active, or somebody else by number, finds what platforms reported before (F-108): two more.
+DEARER = {
+    "registration of a practitioner": 12,
+    "temporary code": 18,
+    "transfer": 14,
+    "change of the superior": 16,
+    "correction": 16,
+}
 SIGNATURES = {
     "registration of a practitioner": by_registration("practitioner", "staff"),
     "registration of an employer": by_registration("employer", "with_authority"),

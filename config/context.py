@@ -205,7 +205,7 @@ PRACTITIONER = [
         under=(
             Entry("新申报", "credits:declare", _pages("credits", "check done")),
             Entry("我的申报", "credits:mine", _pages("credits", "unit_offers unit_offer")),
-            Entry("历年学时", "credits:years"),
+            Entry("历年学时", "credits:years", _pages("credits", "relief relief_check")),
             STUDY,
         ),
     ),

@@ -9,6 +9,8 @@ from credits.views import (
     packs,
     platforms,
     providers,
+    relief,
+    revoking,
     sampling,
     trial,
     unit,
@@ -79,6 +81,10 @@ urlpatterns = [
     path("intake/<int:batch_id>/problems/", intake.errors, name="intake_problems"),
     path("intake/<int:batch_id>/commit/", intake.commit, name="intake_commit"),
     path("intake/<int:batch_id>/cancel/", intake.cancel, name="intake_cancel"),
+    # --- reductions, hours taken back ------------------------------------------------------------
+    path("relief/", relief.relief, name="relief"),
+    path("relief/check/", relief.relief_check, name="relief_check"),
+    path("declared/<int:application_id>/revoke/", revoking.revoke, name="revoke"),
     # --- rules -----------------------------------------------------------------------------------
     path("rules/", packs.packs, name="packs"),
     path("rules/new/", packs.start_pack, name="start_pack"),

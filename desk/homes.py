@@ -18,7 +18,7 @@ from credits.certificates import current
 from credits.deadlines import declaring_until
 from credits.required import asked_in_words, packs_at, rules_among
 from credits.snapshot import is_complete
-from credits.standing import standing_of
+from credits.standing import YearHours, standing_of
 from credits.tallies import Count
 from credits.unit_declaring import may_declare, offers_to
 from credits.years import current_year
@@ -126,8 +126,13 @@ def of_practitioner(actor: Actor) -> dict:
         "matters": [row for row in matters if row["tag"][0] == "wait"],
         "closed": [row for row in matters if row["tag"][0] in ("ok", "draft")][:5],
         "helper": _helper(me),
-        "errands": errands(actor),
+        "errands": errands(actor) + reliefs_of(standing),
     }
+
+
+def reliefs_of(standing: YearHours) -> list[dict]:
+    """申请学时减免, where the rules in force know any."""
+    return [{"title": "申请学时减免", "url": reverse("credits:relief")}] if standing.rules.reliefs else []
 
 
 def _filed_anew(row: dict, matters: list[dict]) -> bool:

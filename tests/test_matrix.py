@@ -39,6 +39,7 @@ from orgs.models import AdminRole, Division, Duty, OrgAdmin
 from orgs.succession import offer
 from orgs.uscc import make_temporary
 from registration.models import IdentityCorrection, TemporaryCode
+from tests.test_credits import sign
 from tests.test_exports import stored
 from tests.town import Town
 from transfers.models import Release
@@ -204,6 +205,15 @@ MATRIX = {
     "registration:contacts": Page(ANY, ANY, role=ANY),
     "registration:correction": Page(ANY, ANY, role=ANY),
     "registration:close_account": Page(ANY, ANY, role=ANY),
+    "credits:relief": Page(PRACTITIONERS, PRACTITIONERS, role=PRACTITIONERS),
+    "credits:relief_check": Page(PRACTITIONERS, PRACTITIONERS, role=PRACTITIONERS),
+    # Whoever signed it; others, also above, do not answer for it.
+    "credits:revoke": Page(
+        ("unit", "hours_admin", "authority", "office"),
+        ("unit", "hours_admin", "authority", "office"),
+        role=(*SUPERS, "hours_admin"),
+        args="granted",
+    ),
     # --- rules -----------------------------------------------------------------------------------
     "credits:packs": Page(RULE_MAKERS, role=RULE_MAKERS),
     "credits:start_pack": Page(RULE_MAKERS, RULE_MAKERS, role=RULE_MAKERS),
@@ -412,6 +422,7 @@ class World:
             "draft_pack": {"pack_id": draft.pk},
             # inherited from the province: may be made the bureau's own
             "pack_activity": {"pack_id": draft.pk, "code": "paper"},
+            "granted": {"application_id": sign(town, self._declaration(town, person, "已计入的培训")).pk},
             "pack_relief": {"pack_id": draft.pk, "code": "new"},
             "trial": {"trial_id": trial.start(draft, current_year(), by=town.actor(town.bureau)).pk},
             "message": {"message_id": person.user.messages.get().pk},
@@ -430,14 +441,14 @@ class World:
         self.numbers = [user.id_number.reveal().encode() for user in User.objects.all()]
 
     @staticmethod
-    def _declaration(town, person):
+    def _declaration(town, person, title="测试培训"):
         day = datetime.date(current_year(), 1, 1)
         payload = Declaration(
             practitioner=person,
             year=day.year,
             subject=Subject.PROFESSIONAL,
             kind=ActivityKind.objects.first(),
-            title="测试培训",
+            title=title,
             organiser="测试中心",
             started_on=day,
             ended_on=day,

@@ -85,9 +85,11 @@ PEOPLE = Entry(
     (*_pages("desk", "person person_history reset_password"), "registration:dismiss"),
     to=_holds(Duty.PEOPLE),
 )
+STATISTICS = Entry("学时统计", "desk:statistics", to=_holds(Duty.PEOPLE))
+UNMET = Entry("未达标名单", "desk:unmet", _pages("desk", "remind remind_all"), to=_holds(Duty.PEOPLE))
 SEARCH = Entry("综合查询", "desk:search")
 EXPORTS = Entry("导出记录", "desk:exports", _pages("desk", "export export_job"), to=_holds(Duty.PEOPLE))
-FIGURES = Entry("查询统计", under=(PEOPLE, SEARCH, EXPORTS))
+FIGURES = Entry("查询统计", under=(PEOPLE, STATISTICS, UNMET, SEARCH, EXPORTS))
 
 
 def _tree(label: str, kind: str | None = None) -> Entry:
@@ -95,7 +97,7 @@ def _tree(label: str, kind: str | None = None) -> Entry:
     return Entry(
         label,
         "desk:tree",
-        _pages("desk", "below organization organization_history"),
+        _pages("desk", "below organization organization_history waiting"),
         to=lambda actor: kind in (None, actor.organization.kind),
     )
 
@@ -125,7 +127,7 @@ ACCOUNTS = Entry(
 )
 # Bureaus and the platform have no word of their own for these in the first row.
 ACCOUNTS_AND_OWN = ACCOUNTS._replace(under=(*ACCOUNTS.under, PROFILE, SETTINGS))
-PEOPLE_AND_UNITS = Entry("人员与单位", under=(PEOPLE, _tree("单位树"), SEARCH, EXPORTS))
+PEOPLE_AND_UNITS = Entry("人员与单位", under=(PEOPLE, _tree("单位树"), STATISTICS, UNMET, SEARCH, EXPORTS))
 
 CERTIFICATES = Entry(
     "证书",

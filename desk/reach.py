@@ -64,7 +64,7 @@ def page(found: QuerySet, asked: QueryDict, walk: QuerySet | None = None, size: 
         rows = list(found.order_by(*_steps(forwards, "pk"))[: size + 1])
     else:
         end = end_of_reach(walk, place, forwards)
-        fitting = _between(walk, place, end, forwards).filter(fits__isnull=False)
+        fitting = between(walk, place, end, forwards).filter(fits__isnull=False)
         chosen = list(fitting.order_by(*_steps(forwards)).values_list("person", flat=True)[: size + 1])
         rows = sorted(found.filter(pk__in=chosen), key=lambda row: chosen.index(row["pk"]))
     full, rows = len(rows) > size, rows[:size]
@@ -83,7 +83,10 @@ def _steps(forwards: bool, person: str = "person") -> tuple[str, str]:
     return ("place", person) if forwards else ("-place", f"-{person}")
 
 
-def _between(walk: QuerySet, place, end, forwards: bool = True) -> QuerySet:
+def between(
+    walk: QuerySet, place: tuple[str, int] | None, end: tuple[str, int] | None, forwards: bool = True
+) -> QuerySet:
+    """The people of a walk beyond `place`, up to `end` and with it; None is no bound."""
     if place:
         walk = walk.filter(Compared(">" if forwards else "<", place, "person"))
     if end:
@@ -95,7 +98,7 @@ def end_of_reach(
     walk: QuerySet, place: tuple[str, int] | None, forwards: bool = True, reach: int = REACH
 ) -> tuple[str, int] | None:
     """Where looking at `reach` people beyond a place ends; None when fewer are left. One query over the index alone."""
-    steps = _between(walk, place, None, forwards).order_by(*_steps(forwards))
+    steps = between(walk, place, None, forwards).order_by(*_steps(forwards))
     return next(iter(steps.values_list("place", "person")[reach - 1 : reach]), None)
 
 

@@ -7,7 +7,6 @@ address. What is not found and what lies outside the own branch read alike.
 import re
 from dataclasses import dataclass, field
 
-from django.db.models.functions import Length
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -17,12 +16,13 @@ from credits.years import current_year
 from desk import people as looking_up
 from desk import units
 from orgs.actor import Actor
-from orgs.choosing import CODE_LENGTH, Hit, named, with_paths
+from orgs.choosing import CODE_LENGTH, Hit, with_paths
 from orgs.models import Duty
 from workflow.inbox import detail_url
 from workflow.models import Application
 
 MOST = 10  # of each kind; the full lists are a link away
+MOST_UNITS = 100  # read, so that the shortest names stand first
 RECEIPT = re.compile(r"(\d{8})0*([1-9]\d{0,17})")
 LAST_FOUR = re.compile(r"\d{3}[\dX]")
 LIKE_A_NUMBER = re.compile(r"\d{7}")
@@ -80,6 +80,7 @@ def found(actor: Actor, text: str) -> Found:
         page, result.people_query = looking_up.page(actor, filters, QueryDict()), urlencode(filters)
         result.people = looking_up.shown(page.rows[:MOST], actor, current_year())
         result.more_people = len(page.rows) > MOST or bool(page.older)
-    hits = list(units.there(actor).filter(named(text)).order_by(Length("name"), "name", "pk")[: MOST + 1])
+    hits = units.there(actor).filter(units.searched(text)).order_by("path")[:MOST_UNITS]
+    hits = sorted(hits, key=lambda one: (len(one.name), one.name, one.pk))
     result.units, result.more_units = with_paths(hits[:MOST]), len(hits) > MOST
     return result

@@ -1,38 +1,35 @@
 """下级机构, 下属单位, 单位树: who is below an organisation, level by level, and how each of them fares (A10, B6).
 
-Every figure is of the page's rows alone: two queries, whatever their number. People are
-counted in the whole subtree, and no further than MOST_PEOPLE, since nobody needs the exact size of a large branch
-here (speed.md, "What follows").
+Every figure is of the page's rows alone: three queries, whatever their number. People and who has met the year come
+from the rolled-up counters, what waits from desk/waiting.py; how many are below is counted up to MOST_BELOW.
 """
 
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Case, Count, IntegerField, Max, Min, OuterRef, QuerySet, Subquery, When
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 
+from accounts import replica
+from accounts.id_number import normalise
 from accounts.models import AccountStatus
+from credits.tallies import NONE, Count
+from credits.years import current_year
+from desk import met
+from desk.models import Waiting
+from desk.wanted import query
 from orgs.actor import Actor
-from orgs.choosing import named
-from orgs.models import Duty, Kind, OrgAdmin, Organization, Practitioner, Status
-from workflow.inbox import detail_url, shown_count
+from orgs.choosing import CODE_LENGTH, named
+from orgs.level import RANK
+from orgs.models import Duty, Kind, OrgAdmin, Organization, Status
+from orgs.name_parts import NameParts, parts_to_find
+from workflow.inbox import MOST, detail_url, shown_count
 from workflow.models import Step, StepState
-from workflow.wording import NOTHING, days_waited, masked_name, shown_date, shown_time
+from workflow.wording import NOTHING, days_waited, masked_name, percent, shown_date, shown_time
 
 ORDER = ("rank", "pk")
-MOST_PEOPLE = 1000
+MOST_BELOW = 50
 SUB_UNIT = "二级单位"
-
-# What waits for approval comes first, then bureaus, authorities and employers, what was closed at the end.
-_RANK = Case(
-    When(status=Status.PENDING, then=0),
-    When(status=Status.CLOSED, then=4),
-    When(kind=Kind.BUREAU, then=1),
-    When(kind=Kind.AUTHORITY, then=2),
-    default=3,
-    output_field=IntegerField(),
-)
 
 
 class Row(NamedTuple):
@@ -47,15 +44,19 @@ class Row(NamedTuple):
     below_url: str
     people: str
     people_url: str
+    rate: str
+    rate_url: str
     waiting: str
     last_login: str
     review_url: str
 
 
 class Figures(NamedTuple):
-    """What is counted of one organisation. `last_login` is "" when no admin ever logged in."""
+    """What is counted of one organisation. `people` and who met the year with everybody below it; `below` at most
+    MOST_BELOW + 1; `last_login` is "" when no admin ever logged in."""
 
-    people: str = "0"
+    count: Count = NONE
+    below: int = 0
     waiting: int = 0
     oldest: object = None
     admins: int = 0
@@ -77,60 +78,86 @@ def there(actor: Actor) -> QuerySet:
     return Organization.objects.visible_to(actor).exclude(status=Status.VOID)
 
 
-def found(actor: Actor, top: Organization, text: str = "") -> QuerySet:
-    """What is right below `top`, or with a text whatever in its subtree is named so; dicts for `keyset.page`."""
-    below = Organization.objects.exclude(status=Status.VOID).filter(superior=OuterRef("pk")).order_by()
-    registration = Step.objects.awaiting(actor).filter(
-        application__organization=OuterRef("pk"), application__duty=Duty.REGISTRATIONS
+_COLUMNS = ("pk", "name", "kind", "status", "path", "superior__kind")
+
+
+def level(top: Organization) -> QuerySet:
+    """What is right below `top`, as dicts for `keyset.page` by ORDER."""
+    rows = Organization.objects.filter(superior=top).exclude(status=Status.VOID)
+    below = Organization.objects.filter(superior=OuterRef("pk")).exclude(status=Status.VOID)
+    return rows.values(*_COLUMNS, rank=RANK, has_below=Exists(below))
+
+
+def found(top: Organization, text: str) -> QuerySet:
+    """Whatever in the subtree of `top` is named so, or has this credit code; dicts for `reach.page`."""
+    rows = (
+        Organization.objects.filter(path__startswith=top.path).exclude(status=Status.VOID).exclude(pk=top.pk)
     )
-    rows = there(actor)
-    if text:
-        rows = rows.filter(named(text), path__startswith=top.path).exclude(pk=top.pk)
-    else:
-        rows = rows.filter(superior=top)
-    return rows.values(
-        "pk",
-        "name",
-        "kind",
-        "status",
-        "path",
-        "superior__kind",
-        rank=_RANK,
-        below=Subquery(below.values("superior").annotate(count=Count("pk")).values("count")),
-        application=Subquery(registration.values("application")[:1]),
-    )
+    below = Organization.objects.filter(superior=OuterRef("pk")).exclude(status=Status.VOID)
+    return rows.filter(searched(text)).values(*_COLUMNS, place=F("path"), has_below=Exists(below))
+
+
+def searched(text: str) -> Q:
+    """As orgs.choosing.named, by the index over the parts of names. The text is not blank.
+
+    Which of the two indexes begins, that of names or that of paths, the database judges by how common the parts are.
+    """
+    code = normalise(text)
+    if len(code) == CODE_LENGTH and code.isascii():
+        # In the words of the unique constraint, so that its index serves.
+        return Q(kind__in=Kind.values, uscc=code, status__in=[Status.PENDING, Status.ACTIVE]) & ~Q(uscc="")
+    parts = sorted({part for word in text.split() for part in parts_to_find(word)})
+    return Q(NameParts.hold("name", parts)) & named(text)
 
 
 def shown(rows: list[dict], actor: Actor, with_path: bool = False) -> list[Row]:
     """The lines, ready to print; `with_path` for hits from anywhere in the subtree."""
-    figures = figures_of({row["pk"]: row["path"] for row in rows if row["status"] == Status.ACTIVE})
+    year = current_year()
+    figures = figures_of([row["pk"] for row in rows], year)
     above = _paths(rows, actor.organization) if with_path else {}
-    may_look_up = actor.can(Duty.PEOPLE)
-    return [_row(row, figures.get(row["pk"]), above.get(row["pk"], ""), may_look_up) for row in rows]
+    reviews = registrations(actor, [row["pk"] for row in rows if row["status"] == Status.PENDING])
+    asked = bool(rows) and met.is_asked(actor.organization, year)
+    return [_row(row, figures[row["pk"]], above.get(row["pk"], ""), reviews, actor, asked) for row in rows]
 
 
-def _row(row: dict, figures: Figures | None, above: str, may_look_up: bool) -> Row:
-    pk = row["pk"]
-    tags, one = _tags(row["status"], figures), figures or Figures(people=NOTHING)
+def registrations(actor: Actor, organizations: list[int]) -> dict[int, int]:
+    """The applications for registration of these organisations that wait for this admin. One query at most."""
+    if not organizations:
+        return {}
+    steps = Step.objects.awaiting(actor).filter(
+        application__organization__in=organizations, application__duty=Duty.REGISTRATIONS
+    )
+    return dict(steps.values_list("application__organization", "application"))
+
+
+def _row(row: dict, one: Figures, above: str, reviews: dict, actor: Actor, asked: bool) -> Row:
+    pk, is_active = row["pk"], row["status"] == Status.ACTIVE
+    count, may_open = one.count, actor.can(Duty.PEOPLE) and is_active and one.count.people > 0
     return Row(
         url=reverse("desk:organization", args=[pk]),
         name=row["name"],
         above=above,
         kind=kind_of(row["kind"], row["superior__kind"]),
-        tags=tags,
-        below=str(row["below"]) if row["below"] else NOTHING,
-        below_url=reverse("desk:below", args=[pk]) if row["below"] else "",
-        people=one.people,
-        people_url=people_url(pk) if may_look_up and figures and one.people != "0" else "",
-        waiting=_waiting(one) if figures else NOTHING,
-        last_login=last_login(one) if figures else NOTHING,
-        review_url=detail_url(row["application"]) if row["application"] else "",
+        tags=_tags(row["status"], one if is_active else None),
+        below=shown_below(one.below) if one.below else NOTHING,
+        below_url=reverse("desk:below", args=[pk]) if one.below else "",
+        people=f"{count.people:,}" if is_active else NOTHING,
+        people_url=people_url(pk) if may_open else "",
+        rate=percent(count.complete / count.people) if asked and is_active and count.people else NOTHING,
+        rate_url=f"{reverse('desk:statistics')}?{query({}, unit=pk)}" if asked and may_open else "",
+        waiting=_waiting(one) if is_active else NOTHING,
+        last_login=last_login(one) if is_active else NOTHING,
+        review_url=detail_url(reviews[pk]) if pk in reviews else "",
     )
+
+
+def shown_below(count: int) -> str:
+    return f"{MOST_BELOW}+" if count > MOST_BELOW else str(count)
 
 
 def _waiting(figures: Figures) -> str:
     days = days_waited(figures.oldest) if figures.oldest else 0
-    return shown_count(figures.waiting) + (f"，最久 {days} 天" if days else "")
+    return f"{figures.waiting:,}" + (f"，最久 {days} 天" if days else "")
 
 
 def _tags(status: str, figures: Figures | None) -> tuple:
@@ -158,44 +185,40 @@ def tags_of(organization: Organization, figures: Figures | None) -> tuple:
     return _tags(organization.status, figures)
 
 
-def figures_of(paths: dict[int, str]) -> dict[int, Figures]:
-    """The figures of these organisations (id -> path): two queries, whatever their number."""
-    if not paths:
+def figures_of(organizations: list[int], year: int) -> dict[int, Figures]:
+    """The figures of these organisations: three queries, whatever their number."""
+    if not organizations:
         return {}
-    people = _people(paths)
-    waits = Step.objects.filter(state=StepState.OPEN, approver=OuterRef("pk")).order_by().values("approver")
-    admins = OrgAdmin.objects.active().filter(organization=OuterRef("pk")).order_by().values("organization")
-    counted = Organization.objects.filter(pk__in=paths).values_list(
-        "pk",
-        Coalesce(Subquery(waits.annotate(count=Count("pk")).values("count")), 0),
-        Subquery(waits.annotate(oldest=Min("opened_at")).values("oldest")),
-        Coalesce(Subquery(admins.annotate(count=Count("pk")).values("count")), 0),
-        Subquery(admins.annotate(last=Max("user__last_login")).values("last")),
-    )
-    return {pk: Figures(people[pk], *figures) for pk, *figures in counted}
-
-
-def _people(paths: dict[int, str]) -> dict[int, str]:
-    """The approved people of each subtree, at most MOST_PEOPLE + 1 read of each.
-
-    The bounds say "begins with this path" in a way that the index over paths understands for a path that is not
-    known beforehand: "0" is the character after "/".
-    """
+    counts = replica.read(met.of, [Organization(pk=pk) for pk in organizations], year)
+    waits = {
+        pk: rest
+        for pk, *rest in Waiting.objects.filter(pk__in=organizations).values_list("pk", "waiting", "oldest")
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT unit.id, counted.people
-              FROM unnest(%s::bigint[], %s::text[]) AS unit (id, path),
-                   LATERAL (SELECT count(*) AS people
-                              FROM (SELECT 1 FROM {Practitioner._meta.db_table} person
-                                     WHERE person.path ~>=~ unit.path
-                                       AND person.path ~<~ (rtrim(unit.path, '/') || '0')
-                                       AND person.status = %s LIMIT %s) AS capped) AS counted
-            """,  # noqa: S608, the table's name is ours
-            [list(paths), list(paths.values()), Status.ACTIVE, MOST_PEOPLE + 1],
-        )
-        counts = dict(cursor.fetchall())
-    return {pk: f"{MOST_PEOPLE:,}+" if count > MOST_PEOPLE else f"{count:,}" for pk, count in counts.items()}
+        cursor.execute(_BELOW_AND_ADMINS, {"ids": organizations, "most": MOST_BELOW + 1})
+        return {
+            pk: Figures(counts[pk], below, *waits.get(pk, (0, None)), admins, last)
+            for pk, below, admins, last in cursor.fetchall()
+        }
+
+
+_BELOW_AND_ADMINS = """
+SELECT one.id, below.count, admins.count, admins.last
+  FROM unnest(%(ids)s::bigint[]) AS one (id),
+       LATERAL (SELECT count(*) FROM (SELECT FROM orgs_organization o
+                 WHERE o.superior_id = one.id AND o.status <> 'void' LIMIT %(most)s) capped) below,
+       LATERAL (SELECT count(*), max(u.last_login) AS last
+                  FROM orgs_orgadmin a JOIN accounts_roleaccount r ON r.id = a.account_id AND r.status = 'active'
+                  JOIN accounts_user u ON u.id = a.user_id
+                 WHERE a.organization_id = one.id) admins
+"""
+
+
+def own_queue(organization: Organization) -> tuple[int, object]:
+    """How much waits at an organisation at this moment, at most MOST + 1, and since when. One query."""
+    steps = Step.objects.filter(state=StepState.OPEN, approver=organization).order_by("opened_at", "pk")
+    opened = list(steps.values_list("opened_at", flat=True)[: MOST + 1])
+    return len(opened), opened[0] if opened else None
 
 
 def _paths(rows: list[dict], top: Organization) -> dict[int, str]:
@@ -219,21 +242,37 @@ def way_to(actor: Actor, organization: Organization) -> list[dict]:
     return [top, *({"name": names[pk].name, "url": reverse("desk:below", args=[pk])} for pk in between)]
 
 
-def tiles(organization: Organization, figures: Figures, actor: Actor) -> list[dict]:
-    """The figures of one organisation's page. One query."""
-    below = organization.subordinates.exclude(status=Status.VOID).count()
-    page = reverse("desk:below", args=[organization.pk]) if below else ""
-    may_open = actor.can(Duty.PEOPLE) and figures.people != "0"
-    waited = f"，最久的已等 {days_waited(figures.oldest)} 天" if figures.oldest else ""
-    return [
-        {"figure": str(below), "label": "直接下级", "url": page},
+def tiles(organization: Organization, figures: Figures, actor: Actor, year: int) -> list[dict]:
+    """The figures of one organisation's page. Two queries."""
+    waiting, oldest = own_queue(organization)
+    count, may_open = figures.count, actor.can(Duty.PEOPLE) and figures.count.people > 0
+    waited = f"，最久的已等 {days_waited(oldest)} 天" if oldest else ""
+    own = organization == actor.organization
+    found = [
         {
-            "figure": figures.people,
-            "label": "在册人员（含下级）" if below else "在册人员",
+            "figure": shown_below(figures.below),
+            "label": "直接下级",
+            "url": reverse("desk:below", args=[organization.pk]) if figures.below else "",
+        },
+        {
+            "figure": f"{count.people:,}",
+            "label": "在册人员（含下级）" if figures.below else "在册人员",
             "url": people_url(organization.pk) if may_open else "",
         },
-        {"figure": shown_count(figures.waiting), "label": f"待办审核{waited}", "url": ""},
+        {
+            "figure": shown_count(waiting),
+            "label": f"待办审核{waited}",
+            "url": reverse("workflow:inbox") if own else "",
+        },
     ]
+    if count.people and met.is_asked(organization, year):
+        rate = {
+            "figure": percent(count.complete / count.people),
+            "label": f"{year} 年度达标率",
+            "url": f"{reverse('desk:statistics')}?{query({}, unit=organization.pk)}" if may_open else "",
+        }
+        found.insert(2, rate)
+    return found
 
 
 def admin_row(admin: OrgAdmin) -> dict:

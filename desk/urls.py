@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from desk import views
+from desk import views, views_figures
 
 app_name = "desk"
 urlpatterns = [
@@ -9,10 +9,15 @@ urlpatterns = [
     path("statement/", views.statement, name="statement"),
     path("accessibility/", views.accessibility, name="accessibility"),
     path("people/", views.people, name="people"),
+    path("people/unmet/", views_figures.unmet_list, name="unmet"),
+    path("people/unmet/remind/", views_figures.remind, name="remind"),
+    path("people/unmet/remind-all/", views_figures.remind_all, name="remind_all"),
+    path("statistics/", views_figures.statistics, name="statistics"),
     path("people/<int:practitioner_id>/", views.person, name="person"),
     path("people/<int:practitioner_id>/history/", views.person_history, name="person_history"),
     path("people/<int:practitioner_id>/reset-password/", views.reset_password, name="reset_password"),
     path("organizations/", views.tree, name="tree"),
+    path("organizations/waiting/", views_figures.waiting_below, name="waiting"),
     path("organizations/<int:organization_id>/", views.organization, name="organization"),
     path("organizations/<int:organization_id>/below/", views.below, name="below"),
     path(

@@ -13,7 +13,8 @@ from accounts.kept import form_data
 from accounts.password import issue_one_use_secret
 from accounts.refused import Refused
 from credits.standing import standing_of
-from desk import elder, history, homes, search, units, wanted
+from credits.years import current_year
+from desk import elder, history, homes, offices, reach, search, units, wanted
 from desk import faq as questions
 from desk import people as looking_up
 from desk.forms import PeopleSearch, SearchForm, UnitSearch
@@ -41,10 +42,10 @@ def home(request: HttpRequest) -> HttpResponse:
         context = homes.of_practitioner(actor)
         return render(request, "desk/home_practitioner.html", {**context, "offered": offered})
     if actor.organization.kind in (Kind.BUREAU, Kind.OPERATOR):
-        context = homes.of_bureau(actor)
+        context = offices.of_bureau(actor)
         template = "desk/home_bureau.html"
     else:
-        context = homes.of_organization(actor)
+        context = offices.of_organization(actor)
         template = "desk/home_organization.html"
     request.waiting = context["waiting"]
     context = {**context, "offered": offered, "search": SearchForm(auto_id="find_%s")}
@@ -196,7 +197,10 @@ def _level(request: HttpRequest, top: Organization) -> HttpResponse:
     actor = request.actor
     own = top == actor.organization
     text = request.GET.get("q", "").strip()[:120]
-    page = keyset.page(units.found(actor, top, text), units.ORDER, request.GET)
+    if text:
+        page = reach.page(units.found(top, text), request.GET)
+    else:
+        page = keyset.page(units.level(top), units.ORDER, request.GET)
     rows = units.shown(page.rows, actor, with_path=bool(text))
     context = {
         "top": top,
@@ -218,7 +222,8 @@ def organization(request: HttpRequest, organization_id: int) -> HttpResponse:
     """One organisation of the own branch: data, superiors, admins, contact, figures, matters, what changed."""
     actor = request.actor
     one = _visible_unit(request, organization_id)
-    figures = units.figures_of({one.pk: one.path})[one.pk]
+    year = current_year()
+    figures = units.figures_of([one.pk], year)[one.pk]
     matters = Application.objects.about(one).visible_to(actor).order_by("-submitted_at")
     context = {
         "unit": one,
@@ -228,7 +233,7 @@ def organization(request: HttpRequest, organization_id: int) -> HttpResponse:
         "tags": units.tags_of(one, figures),
         "way": units.way_to(actor, one),
         "path": [*(above.name for above in chain_above(one) if above.kind != Kind.OPERATOR), one.name],
-        "tiles": units.tiles(one, figures, actor),
+        "tiles": units.tiles(one, figures, actor, year),
         "admins": [units.admin_row(admin) for admin in one.admins.for_list()],
         "matters": inbox.matters(matters, NEWEST_MATTERS),
         "changes": history.of_organization(one, actor, QueryDict(), NEWEST_CHANGES),

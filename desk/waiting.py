@@ -6,6 +6,7 @@ queue, which every page counts itself, the figures of a branch are therefore at 
 """
 
 import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -86,9 +87,17 @@ SELECT * FROM counted
 """
 
 
-def late_below(organizations: list[int]) -> dict[int, int]:
-    """How much waits longer than promised in each of these branches, where anything does. One query."""
-    return dict(Waiting.objects.filter(pk__in=organizations).values_list("pk", "late_below"))
+class Late(NamedTuple):
+    """How much waits longer than promised: in an organisation itself, and in its branch with it."""
+
+    own: int = 0
+    below: int = 0
+
+
+def late_in(organizations: list[int]) -> dict[int, Late]:
+    """The same of each of these organisations. One query."""
+    rows = Waiting.objects.filter(pk__in=organizations).values_list("pk", "late", "late_below")
+    return {**dict.fromkeys(organizations, Late()), **{pk: Late(*late) for pk, *late in rows}}
 
 
 def below(top: Organization, only: str = "") -> QuerySet:

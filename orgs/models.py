@@ -8,6 +8,7 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from accounts.models import Role, RoleAccount, User
+from orgs.level import RANK
 from orgs.name_parts import NameParts
 from orgs.querysets import (
     AdminRoleQuerySet,
@@ -165,8 +166,8 @@ class Organization(models.Model):
         ]
         indexes = [
             models.Index(fields=["path"], name="organization_path"),
-            # The level below an organisation as lists show it: kind by kind, each in the order of ids.
             models.Index(fields=["superior", "status", "kind", "id"], name="organization_superior"),
+            models.Index(models.F("superior"), RANK, models.F("id"), name="organization_level"),
             GinIndex(NameParts("name"), name="organization_name_parts"),
         ]
 

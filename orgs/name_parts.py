@@ -10,7 +10,8 @@ Cut alike here and in the database (migration 0002): full-width and half-width w
 import unicodedata
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import Func, TextField
+from django.contrib.postgres.fields.array import ArrayContains
+from django.db.models import Func, Lookup, TextField
 
 LONGEST = 3
 NUMBER = "#"  # before the last four of an ID number, which is no part of a name
@@ -21,6 +22,11 @@ class NameParts(Func):
 
     function = "orgs_name_parts"
     output_field = ArrayField(TextField())
+
+    @classmethod
+    def hold(cls, field: str, parts: list[str]) -> Lookup:
+        """A condition: the name in this column has all of these runs."""
+        return ArrayContains(cls(field), parts)
 
 
 def plain(text: str) -> str:

@@ -62,7 +62,7 @@ PAGES = {
         "/moves/release/", "/moves/incoming/", "/moves/records/", "/moves/records/?way=in", "/moves/superior/",
         "/organization/profile/", "/applications/{filed}/",
     ],
-    "authority": ["/", "/organizations/", "/organizations/?q=单位", "/inbox/", "/people/"],
+    "authority": ["/", "/organizations/", "/organizations/waiting/", "/statistics/", "/people/unmet/", "/organizations/?q=单位", "/inbox/", "/people/"],
     "bureau": [
         "/", "/organizations/{unit}/", "/organizations/{unit}/below/", "/organizations/{unit}/history/", "/people/",
         "/search/?q=单位",

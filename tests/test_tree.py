@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import AccountStatus, User
+from desk import waiting
 from orgs.models import OrgAdmin, Organization, Status
 from registration.enrol import Person, enrol_organization
 from registration.models import EmployerRegistration
@@ -96,17 +97,26 @@ def test_the_figures_of_a_row(town):
     declare(town, deep, days_ago=3)
     login = town.super_admin(unit).user
     User.objects.filter(pk=login.pk).update(last_login=timezone.now())
-    state, below, people, waiting, last = rows(words(town.login(authority).get("/organizations/")))[unit.name]
-    assert (state, below, people, waiting) == ("正常", "1", "2", "1，最久 9 天")
+    town.stands(own, 30, 60)
+    waiting.refresh()
+    page = words(town.login(authority).get("/organizations/"))
+    state, below, people, rate, waits, last = rows(page)[unit.name]
+    assert (state, below, people, rate, waits) == ("正常", "1", "2", "50.0%", "1，最久 9 天")
     assert last == timezone.localdate().isoformat()
+    for address in (
+        f"/people/?unit={unit.pk}",
+        f"/statistics/?unit={unit.pk}",
+        f"/organizations/{unit.pk}/below/",
+    ):
+        assert f'href="{address}"' in page
 
 
-def test_people_are_counted_up_to_a_thousand(town, monkeypatch):
-    monkeypatch.setattr("desk.units.MOST_PEOPLE", 3)
+def test_what_is_below_is_counted_up_to_fifty(town, monkeypatch):
+    monkeypatch.setattr("desk.units.MOST_BELOW", 3)
     unit = town.employer()
     for _ in range(5):
-        town.practitioner(at=unit)
-    assert rows(words(town.login(town.bureau).get("/organizations/")))[unit.name][2] == "3+"
+        town.employer(under=unit)
+    assert rows(words(town.login(town.bureau).get("/organizations/")))[unit.name][1] == "3+"
 
 
 def test_who_has_nobody_to_act_and_what_is_gone(town):

@@ -2,8 +2,10 @@
 
 from desk.exports.people_sheet import PeopleSheet
 from desk.exports.sheets import Sheet
+from desk.exports.statistics_sheet import StatisticsSheet
+from desk.exports.unmet_sheet import UnmetSheet
 
-LISTS: dict[str, Sheet] = {sheet.name: sheet for sheet in (PeopleSheet(),)}
+LISTS: dict[str, Sheet] = {sheet.name: sheet for sheet in (PeopleSheet(), UnmetSheet(), StatisticsSheet())}
 
 
 def sheet_named(name: str) -> Sheet | None:

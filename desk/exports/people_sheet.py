@@ -47,7 +47,6 @@ class PeopleSheet(Sheet):
 
     def rows(self, actor: Actor, filters: dict, *, masked: bool) -> QuerySet:
         found = people.found(actor, filters, self.scope(actor, filters))
-        number = ["user__id_masked"] if masked else ["user__id_kind", "user__id_index", "user__id_sealed"]
         this_year = FilteredRelation("standings", condition=Q(standings__year=current_year()))
         return (
             found.annotate(this_year=this_year)
@@ -60,16 +59,23 @@ class PeopleSheet(Sheet):
                 "title_awarded_on",
                 "this_year__hours",
                 "this_year__total",
-                *number,
+                *self.number(masked),
             )
         )
 
+    @staticmethod
+    def number(masked: bool) -> list[str]:
+        return ["user__id_masked"] if masked else ["user__id_kind", "user__id_index", "user__id_sealed"]
+
+    @staticmethod
+    def who(name: str, number: list, masked: bool) -> list[str]:
+        if masked:
+            return [masked_name(name), *number]
+        kind, index, sealed = number
+        return [name, User(id_kind=kind, id_index=index, id_sealed=sealed).id_number.reveal()]
+
     def cells(self, row: tuple, *, masked: bool) -> list:
         name, unit, series, level, awarded_on, hours, total, *number = row
-        if masked:
-            who = [masked_name(name), *number]
-        else:
-            kind, index, sealed = number
-            who = [name, User(id_kind=kind, id_index=index, id_sealed=sealed).id_number.reveal()]
         earned = [(hours or {}).get(subject, ZERO) for subject in SUBJECTS]
+        who = self.who(name, number, masked)
         return [*who, unit, series, LEVELS.get(level, ""), awarded_on, *earned, total or ZERO]

@@ -9,6 +9,7 @@ register = template.Library()
 _ROW = (
     '<tr><td class="hd"><a href="{}">{}</a> <span class="muted fw-normal nw">{}</span>{}</td>'
     '<td data-l="状态"><span>{}</span></td><td class="num" data-l="下级">{}</td><td class="num" data-l="在册人员">{}</td>'
+    '<td class="num" data-l="达标率">{}</td>'
     '<td class="num nw" data-l="待办">{}</td><td class="nw" data-l="管理员最近登录">{}</td></tr>\n'
 )
 _TAG = '<span class="tag t-{}">{}</span> '
@@ -34,6 +35,7 @@ def _cells(row):
         state,
         _linked(row.below_url, row.below, f"{row.name}的下级"),
         _linked(row.people_url, row.people, f"{row.name}的人员"),
+        _linked(row.rate_url, row.rate, f"{row.name}的学时统计"),
         row.waiting,
         row.last_login,
     )

@@ -1,0 +1,97 @@
+"""未达标名单: who has not completed a year, what each still lacks, and who was reminded of it lately (screens.md, A18)."""
+
+import datetime
+from typing import NamedTuple
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Message
+from credits.hours_field import ZERO
+from credits.models import Standing
+from credits.required import lines_of, packs_at, rules_among
+from desk import people, reach, wanted
+from orgs.actor import Actor
+from orgs.models import Organization, Practitioner
+from workflow.wording import NOTHING, hours, masked_name, shown_date
+
+AGAIN_AFTER = datetime.timedelta(days=7)  # nobody is reminded of a year more often
+
+
+class Row(NamedTuple):
+    """One line of the list, ready to print. `reminded` is the day of a reminder that is not a week old, or ""."""
+
+    person: int
+    url: str
+    who: str
+    id_masked: str
+    unit: str
+    earned: str
+    lacks: str
+    reminded: str
+
+
+class Lack(NamedTuple):
+    """What one person has of a year, and what is missing in words ("" where nothing is asked of them)."""
+
+    earned: str
+    words: str
+
+
+def filters_of(year: int) -> dict:
+    return {"standing": wanted.Standing.UNMET, "year": year}
+
+
+def page(actor: Actor, year: int, unit: Organization | None, asked: QueryDict) -> reach.Page:
+    return people.page(actor, filters_of(year), asked, unit)
+
+
+def shown(rows: list[dict], year: int) -> list[Row]:
+    """The lines of a page. Four queries, whatever their number."""
+    found = Practitioner.objects.filter(pk__in=[row["pk"] for row in rows])
+    lacks = lacks_of(list(found), year)
+    reminded = lately_reminded([row["user_id"] for row in rows], year)
+    return [
+        Row(
+            row["pk"],
+            reverse("desk:person", args=[row["pk"]]),
+            masked_name(row["name"]),
+            row["id_masked"],
+            row["unit"],
+            lacks[row["pk"]].earned,
+            lacks[row["pk"]].words or NOTHING,
+            shown_date(reminded[row["user_id"]]) if row["user_id"] in reminded else "",
+        )
+        for row in rows
+        if row["pk"] in lacks
+    ]
+
+
+def lacks_of(found: list[Practitioner], year: int) -> dict[int, Lack]:
+    """What each of these people lacks, by the rules of their own place. Two queries."""
+    years = {one.practitioner_id: one for one in Standing.objects.filter(practitioner__in=found, year=year)}
+    places = {part for one in found for part in one.path.strip("/").split("/")}
+    packs = list(packs_at("/".join(places)))
+    return {one.pk: _lack(one, years.get(one.pk) or Standing(year=year), packs, year) for one in found}
+
+
+def _lack(one: Practitioner, standing: Standing, packs: list, year: int) -> Lack:
+    rules = rules_among(packs, one.path, one.title_series_id, year)
+    lines = lines_of(rules, standing.hours, standing.imported, standing.relief, one.title_level)
+    words = "、".join(f"{line.label} {hours(line.missing)}" for line in lines if not line.done)
+    return Lack(hours(standing.total or ZERO), words)
+
+
+def lately_reminded(users: list[int], year: int) -> dict[int, datetime.datetime]:
+    """When each of these users was reminded of this year, if that is not a week ago. One query."""
+    return dict(
+        reminders(year).filter(user__in=users).order_by("created_at").values_list("user", "created_at")
+    )
+
+
+def reminders(year: int) -> QuerySet:
+    return Message.objects.filter(
+        key__startswith=f"unmet:{year}:", created_at__gt=timezone.now() - AGAIN_AFTER
+    )

@@ -33,6 +33,7 @@ MOST_OTHER = 2 * 1024 * 1024  # of every other part: styles, relations
 LONGEST_TOKEN = 256 * 1024  # without a tag in between; Excel's longest cell has 32,767 characters
 LONGEST_TEXT = 128 * 1024
 DEEPEST = 24
+MOST_NAMES = 2_000  # of tags and attributes, which the parser keeps
 CHUNK = 64 * 1024
 
 Cell = str | int | float | bool | datetime.datetime | datetime.date | datetime.time | None
@@ -72,8 +73,9 @@ class Lines:
             return 1.0
 
     def __iter__(self) -> Iterator[Line]:
-        for line in self._all():
-            if line.number > MOST_ROWS + 10:
+        # Counted as well: the numbers that stand in a file may all be the same.
+        for count, line in enumerate(self._all()):
+            if max(count, line.number) > MOST_ROWS + 10:
                 raise Unreadable(f"表格超过 {MOST_ROWS:,} 行，请分成几个文件上传；多余的空白行请删除。")
             if any(cell is not None and cell != "" for cell in line.cells):
                 yield line
@@ -192,12 +194,15 @@ class _Parts:
         self.length = 0
 
     def over(self, source: "_Guarded") -> Iterator:
-        parser = expat.ParserCreate(namespace_separator=" ")
+        names: dict[str, str] = {}
+        parser = expat.ParserCreate(namespace_separator=" ", intern=names)
         parser.buffer_text = True
         parser.StartElementHandler, parser.EndElementHandler = self.start, self.end
         parser.CharacterDataHandler = self.words
         while chunk := source.read(CHUNK):
             parser.Parse(chunk, False)
+            if len(names) > MOST_NAMES:
+                raise Unreadable(BROKEN)
             yield from self.found
             self.found.clear()
         parser.Parse(b"", True)

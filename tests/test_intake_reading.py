@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from credits.intake import reading
 from credits.intake.checking import _read
 from credits.intake.columns import Checked, RowReader
 from credits.intake.reading import MOST_BYTES, MOST_ROWS, Lines, Unreadable
@@ -297,10 +298,6 @@ HOSTILE = {
         lambda: with_parts(GOOD, extra={"xl/media/a.bin": [b"\0" * 1024 * 1024] * 100}),
         "压缩得异常紧密",
     ),
-    "a sheet of half a gigabyte": (
-        lambda: rows_of(*[_block(lambda n: b"<x%d/>" % (n % 3))] * 410),
-        "展开后超过",
-    ),
     "forty megabytes beside the rows": (
         lambda: with_parts(GOOD, sheet=[OPEN, *[TAGS] * 40, "<sheetData/></worksheet>"]),
         "没有找到表头",
@@ -347,7 +344,7 @@ HOSTILE = {
             GOOD,
             strings=[
                 f'<?xml version="1.0"?><sst xmlns="{MAIN}">',
-                *[_block(lambda n: b"<si><t>%d</t></si>" % n)] * 70,
+                *[_block(lambda n: b"<si><t>%d</t></si>" % n)] * 90,
                 "</sst>",
             ],
         ),
@@ -366,6 +363,13 @@ HOSTILE = {
         "不完整或已损坏",
     ),
 }
+
+
+def test_a_workbook_that_would_unpack_to_too_much(monkeypatch):
+    monkeypatch.setattr(reading, "MOST_UNPACKED", 20_000)
+    assert "展开后超过" in refusal(rows_of("<row/>" * 3_000))
+
+
 CHILD = """
 import io, json, resource, sys
 import django

@@ -1,4 +1,4 @@
-"""What may never be changed: the ledger, lowered hours, certificates and their events, platforms' records.
+"""What may never be changed: the ledger, lowered hours, certificates and their events, draws, platforms' records.
 
 The database itself refuses (decision 11, trust.md §3.11). Of a platform's record one thing may be filled in, once:
 the practitioner, when the person registers.
@@ -6,7 +6,7 @@ the practitioner, when the person registers.
 
 from django.db import migrations
 
-TABLES = ["ledgerentry", "lowering", "certificate", "certificateevent"]
+TABLES = ["ledgerentry", "lowering", "certificate", "certificateevent", "sampledraw", "sampleitem"]
 
 FORBID = "".join(
     f"""

@@ -11,5 +11,5 @@ ALLOW = "DROP TRIGGER desk_exportaccess_append_only ON desk_exportaccess;"
 
 class Migration(migrations.Migration):
     # refuse_change() comes with the workflow's own append-only log.
-    dependencies = [("desk", "0001_exports"), ("workflow", "0002_append_only")]
+    dependencies = [("desk", "0001_initial"), ("workflow", "0002_append_only")]
     operations = [migrations.RunSQL(FORBID, ALLOW)]

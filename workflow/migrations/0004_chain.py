@@ -5,8 +5,7 @@ text that is hashed has no date, no number format and no setting of the session 
 same text in Python.
 """
 
-import django.utils.timezone
-from django.db import migrations, models
+from django.db import migrations
 
 MAKE = r"""
 CREATE FUNCTION event_digest(one workflow_event, previous bytea) RETURNS bytea LANGUAGE sql STABLE AS $$
@@ -40,76 +39,8 @@ DROP TRIGGER workflow_event_chain ON workflow_event;
 DROP FUNCTION chain_event();
 DROP FUNCTION event_digest(workflow_event, bytea);
 """
-# What was written before: in the order of the ids, which is the order of writing.
-CHAIN_OLD = """
-ALTER TABLE workflow_event DISABLE TRIGGER workflow_event_append_only;
-DO $$
-DECLARE
-    one workflow_event;
-    before workflow_event;
-BEGIN
-    FOR one IN SELECT * FROM workflow_event ORDER BY application_id, id LOOP
-        IF before.application_id = one.application_id THEN
-            one.number := before.number + 1;
-            one.digest := event_digest(one, before.digest);
-        ELSE
-            one.number := 1;
-            one.digest := event_digest(one, '');
-        END IF;
-        UPDATE workflow_event SET number = one.number, digest = one.digest WHERE id = one.id;
-        before := one;
-    END LOOP;
-END $$;
-ALTER TABLE workflow_event ENABLE TRIGGER workflow_event_append_only;
-"""
 
 
 class Migration(migrations.Migration):
     dependencies = [("workflow", "0003_announce")]
-    operations = [
-        migrations.CreateModel(
-            name="DaySeal",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("day", models.DateField(unique=True, verbose_name="日期")),
-                ("after", models.BigIntegerField()),
-                ("last", models.BigIntegerField()),
-                ("count", models.PositiveIntegerField(verbose_name="条数")),
-                ("digest", models.BinaryField(verbose_name="摘要")),
-                ("sealed_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="封存时间")),
-            ],
-            options={
-                "verbose_name": "封存",
-                "verbose_name_plural": "封存",
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("last__gte", models.F("after"))), name="day_seal_runs_forward"
-                    )
-                ],
-            },
-        ),
-        migrations.AddField(
-            model_name="event",
-            name="number",
-            field=models.PositiveSmallIntegerField(db_default=0, editable=False, verbose_name="序号"),
-        ),
-        migrations.AddField(
-            model_name="event",
-            name="digest",
-            field=models.BinaryField(db_default=b"", verbose_name="摘要"),
-        ),
-        migrations.RunSQL(MAKE, UNMAKE),
-        migrations.RunSQL(CHAIN_OLD, migrations.RunSQL.noop),
-        migrations.AddConstraint(
-            model_name="event",
-            constraint=models.UniqueConstraint(fields=("application", "number"), name="event_number_once"),
-        ),
-        migrations.RemoveIndex(model_name="event", name="event_application"),
-        migrations.AlterField(
-            model_name="event",
-            name="application",
-            field=models.ForeignKey(
-                db_index=False, on_delete=models.deletion.RESTRICT, related_name="events", to="workflow.application"
-            ),
-        ),
-    ]
+    operations = [migrations.RunSQL(MAKE, UNMAKE)]

@@ -78,17 +78,10 @@ DROP FUNCTION orgs_keys_renamed();
     for verb in ("inserted", "updated", "deleted")
 )
 
-EVERYBODY = """
-INSERT INTO orgs_personkey (key, path, practitioner_id)
-SELECT unnest(orgs_person_keys(u.name, u.id_last4)), p.path, p.id
-  FROM orgs_practitioner p JOIN accounts_user u ON u.id = p.user_id WHERE p.status = 'active'
-"""
-
 
 class Migration(migrations.Migration):
-    dependencies = [("orgs", "0002_search_names_and_order_by_place"), ("accounts", "0001_initial")]
+    dependencies = [("orgs", "0001_initial"), ("accounts", "0001_initial")]
     operations = [
         migrations.RunSQL(FUNCTIONS, NO_FUNCTIONS),
         migrations.RunSQL(TRIGGERS, NO_TRIGGERS),
-        migrations.RunSQL(EVERYBODY, migrations.RunSQL.noop),
     ]

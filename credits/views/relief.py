@@ -48,7 +48,7 @@ def relief(request: HttpRequest) -> HttpResponse:
         "form": form,
         "route": _route(request),
         "matters": matters(own.order_by("-pk"), most=10),
-        "basis": next((one.basis for one in rules.values() if one.reliefs), ""),
+        "basis": list(dict.fromkeys(kind.basis for one in rules.values() for kind in one.reliefs.values())),
         "restored": data is None and "again" not in request.GET and bool(form.initial.get("code")),
     }
     return render(request, "credits/relief.html", context)

@@ -24,7 +24,7 @@ def try_pack(request: HttpRequest, pack_id: int) -> HttpResponse:
     pack = editable(request, pack_id, PackState.DRAFT)
     form = TrialForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        with told(request, "试算不改变任何人的学时、达标和证书。") as outcome:
+        with told(request, "已提交试算。") as outcome:
             trial = trials.start(pack, form.cleaned_data["year"], by=request.actor)
         if not outcome.refused:
             return redirect("credits:trial", trial.pk)

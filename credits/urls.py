@@ -14,6 +14,7 @@ from credits.views import (
     sampling,
     trial,
     unit,
+    unit_offers,
     verifying,
     windows,
 )
@@ -35,8 +36,8 @@ urlpatterns = [
     path("unit/<int:declaration_id>/remind/", unit.unit_remind, name="unit_remind"),
     path("unit/<int:declaration_id>/cancel/", unit.unit_cancel, name="unit_cancel"),
     path("unit/files/<int:attachment_id>/", unit.unit_file, name="unit_file"),
-    path("unit/mine/", unit.unit_offers, name="unit_offers"),
-    path("unit/mine/<int:row_id>/", unit.unit_offer, name="unit_offer"),
+    path("unit/mine/", unit_offers.unit_offers, name="unit_offers"),
+    path("unit/mine/<int:row_id>/", unit_offers.unit_offer, name="unit_offer"),
     # --- certificates ----------------------------------------------------------------------------
     path("certificates/", certificates.mine, name="certificates"),
     path("certificates/issue/", certificates.issue_own, name="issue_own"),

@@ -64,6 +64,8 @@ def _as_rows(people: QuerySet, place: F) -> QuerySet:
         "user_id",
         "employer_id",
         "title",
+        "title_series_id",
+        "title_level",
         place=place,
         name=F("user__name"),
         id_masked=F("user__id_masked"),

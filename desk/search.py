@@ -17,12 +17,11 @@ from desk import people as looking_up
 from desk import units
 from orgs.actor import Actor
 from orgs.choosing import CODE_LENGTH, Hit, with_paths
-from orgs.models import Duty
+from orgs.models import Duty, Organization
 from workflow.inbox import detail_url
 from workflow.models import Application
 
 MOST = 10  # of each kind; the full lists are a link away
-MOST_UNITS = 100  # read, so that the shortest names stand first
 RECEIPT = re.compile(r"(\d{8})0*([1-9]\d{0,17})")
 LAST_FOUR = re.compile(r"\d{3}[\dX]")
 LIKE_A_NUMBER = re.compile(r"\d{7}")
@@ -80,7 +79,8 @@ def found(actor: Actor, text: str) -> Found:
         page, result.people_query = looking_up.page(actor, filters, QueryDict()), urlencode(filters)
         result.people = looking_up.shown(page.rows[:MOST], actor, current_year())
         result.more_people = len(page.rows) > MOST or bool(page.older)
-    hits = units.there(actor).filter(units.searched(text)).order_by("path")[:MOST_UNITS]
+    page = units.found(actor.organization, text, QueryDict())
+    hits = Organization.objects.filter(pk__in=[row["pk"] for row in page.rows])
     hits = sorted(hits, key=lambda one: (len(one.name), one.name, one.pk))
-    result.units, result.more_units = with_paths(hits[:MOST]), len(hits) > MOST
+    result.units, result.more_units = with_paths(hits[:MOST]), len(hits) > MOST or bool(page.older)
     return result

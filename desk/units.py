@@ -1,13 +1,14 @@
 """下级机构, 下属单位, 单位树: who is below an organisation, level by level, and how each of them fares (A10, B6).
 
-Every figure is of the page's rows alone: three queries, whatever their number. People and who has met the year come
+Every figure is of the page's rows alone: two queries, whatever their number. People and who has met the year come
 from the rolled-up counters, what waits from desk/waiting.py; how many are below is counted up to MOST_BELOW.
 """
 
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.http import QueryDict
 from django.urls import reverse
 
 from accounts import replica
@@ -15,20 +16,20 @@ from accounts.id_number import normalise
 from accounts.models import AccountStatus
 from credits.tallies import NONE, Count
 from credits.years import current_year
-from desk import met
-from desk.models import Waiting
+from desk import met, reach
 from desk.wanted import query
 from orgs.actor import Actor
-from orgs.choosing import CODE_LENGTH, named
+from orgs.choosing import CODE_LENGTH
 from orgs.level import RANK
 from orgs.models import Duty, Kind, OrgAdmin, Organization, Status
-from orgs.name_parts import NameParts, parts_to_find
+from orgs.name_parts import holding
 from workflow.inbox import MOST, detail_url, shown_count
 from workflow.models import Step, StepState
 from workflow.wording import NOTHING, days_waited, masked_name, percent, shown_date, shown_time
 
 ORDER = ("rank", "pk")
 MOST_BELOW = 50
+FEW = 1_000  # organisations of a name that are read all at once
 SUB_UNIT = "二级单位"
 
 
@@ -88,26 +89,33 @@ def level(top: Organization) -> QuerySet:
     return rows.values(*_COLUMNS, rank=RANK, has_below=Exists(below))
 
 
-def found(top: Organization, text: str) -> QuerySet:
-    """Whatever in the subtree of `top` is named so, or has this credit code; dicts for `reach.page`."""
+def found(top: Organization, text: str, asked: QueryDict) -> reach.Page:
+    """A page of whatever in the subtree of `top` is named so, or has this credit code, in the order of the tree.
+
+    Few of this name anywhere: the index over names holds them all. Many: the subtree is looked at one by one, as far
+    as a page goes. Three queries at most.
+    """
+    below = Organization.objects.filter(superior=OuterRef("pk")).exclude(status=Status.VOID)
     rows = (
         Organization.objects.filter(path__startswith=top.path).exclude(status=Status.VOID).exclude(pk=top.pk)
     )
-    below = Organization.objects.filter(superior=OuterRef("pk")).exclude(status=Status.VOID)
-    return rows.filter(searched(text)).values(*_COLUMNS, place=F("path"), has_below=Exists(below))
+    rows = rows.values(*_COLUMNS, place=F("path"), has_below=Exists(below))
+    named = Organization.objects.filter(searched(text))
+    few = list(named.values_list("pk", flat=True)[: FEW + 1])
+    if len(few) <= FEW:
+        return reach.page(rows.filter(pk__in=few), asked)
+    walk = Organization.objects.filter(path__startswith=top.path).exclude(pk=top.pk)
+    fits = Subquery(named.filter(pk=OuterRef("person")).exclude(status=Status.VOID).values("pk")[:1])
+    return reach.page(rows, asked, walk.values(place=F("path"), person=F("pk")).alias(fits=fits))
 
 
 def searched(text: str) -> Q:
-    """As orgs.choosing.named, by the index over the parts of names. The text is not blank.
-
-    Which of the two indexes begins, that of names or that of paths, the database judges by how common the parts are.
-    """
+    """Organisations whose name holds all words of the text, or whose credit code it is. The text is not blank."""
     code = normalise(text)
     if len(code) == CODE_LENGTH and code.isascii():
         # In the words of the unique constraint, so that its index serves.
         return Q(kind__in=Kind.values, uscc=code, status__in=[Status.PENDING, Status.ACTIVE]) & ~Q(uscc="")
-    parts = sorted({part for word in text.split() for part in parts_to_find(word)})
-    return Q(NameParts.hold("name", parts)) & named(text)
+    return holding("name", text)
 
 
 def shown(rows: list[dict], actor: Actor, with_path: bool = False) -> list[Row]:
@@ -186,31 +194,27 @@ def tags_of(organization: Organization, figures: Figures | None) -> tuple:
 
 
 def figures_of(organizations: list[int], year: int) -> dict[int, Figures]:
-    """The figures of these organisations: three queries, whatever their number."""
+    """The figures of these organisations: two queries, whatever their number."""
     if not organizations:
         return {}
     counts = replica.read(met.of, [Organization(pk=pk) for pk in organizations], year)
-    waits = {
-        pk: rest
-        for pk, *rest in Waiting.objects.filter(pk__in=organizations).values_list("pk", "waiting", "oldest")
-    }
     with connection.cursor() as cursor:
-        cursor.execute(_BELOW_AND_ADMINS, {"ids": organizations, "most": MOST_BELOW + 1})
-        return {
-            pk: Figures(counts[pk], below, *waits.get(pk, (0, None)), admins, last)
-            for pk, below, admins, last in cursor.fetchall()
-        }
+        cursor.execute(_FIGURES, {"ids": organizations, "most": MOST_BELOW + 1})
+        return {pk: Figures(counts[pk], *rest) for pk, *rest in cursor.fetchall()}
 
 
-_BELOW_AND_ADMINS = """
-SELECT one.id, below.count, admins.count, admins.last
-  FROM unnest(%(ids)s::bigint[]) AS one (id),
-       LATERAL (SELECT count(*) FROM (SELECT FROM orgs_organization o
-                 WHERE o.superior_id = one.id AND o.status <> 'void' LIMIT %(most)s) capped) below,
-       LATERAL (SELECT count(*), max(u.last_login) AS last
-                  FROM orgs_orgadmin a JOIN accounts_roleaccount r ON r.id = a.account_id AND r.status = 'active'
-                  JOIN accounts_user u ON u.id = a.user_id
-                 WHERE a.organization_id = one.id) admins
+# LIMIT keeps each of these a look-up of its own: no plan reads a whole table for fifty rows.
+_FIGURES = """
+SELECT one.id, below.count, coalesce(waits.waiting, 0), waits.oldest, admins.count, admins.last
+  FROM unnest(%(ids)s::bigint[]) AS one (id)
+ CROSS JOIN LATERAL (SELECT count(*) FROM (SELECT FROM orgs_organization o
+                      WHERE o.superior_id = one.id AND o.status <> 'void' LIMIT %(most)s) capped) below
+  LEFT JOIN LATERAL (SELECT w.waiting, w.oldest FROM desk_waiting w
+                      WHERE w.organization_id = one.id LIMIT 1) waits ON true
+ CROSS JOIN LATERAL (SELECT count(*), max(u.last_login) AS last
+                       FROM orgs_orgadmin a JOIN accounts_roleaccount r ON r.id = a.account_id AND r.status = 'active'
+                       JOIN accounts_user u ON u.id = a.user_id
+                      WHERE a.organization_id = one.id) admins
 """
 
 

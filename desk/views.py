@@ -14,7 +14,7 @@ from accounts.password import issue_one_use_secret
 from accounts.refused import Refused
 from credits.standing import standing_of
 from credits.years import current_year
-from desk import elder, history, homes, offices, reach, search, units, wanted
+from desk import elder, history, homes, offices, search, units, wanted
 from desk import faq as questions
 from desk import people as looking_up
 from desk.forms import PeopleSearch, SearchForm, UnitSearch
@@ -198,7 +198,7 @@ def _level(request: HttpRequest, top: Organization) -> HttpResponse:
     own = top == actor.organization
     text = request.GET.get("q", "").strip()[:120]
     if text:
-        page = reach.page(units.found(top, text), request.GET)
+        page = units.found(top, text, request.GET)
     else:
         page = keyset.page(units.level(top), units.ORDER, request.GET)
     rows = units.shown(page.rows, actor, with_path=bool(text))

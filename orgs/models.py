@@ -9,7 +9,7 @@ from simple_history.models import HistoricalRecords
 
 from accounts.models import Role, RoleAccount, User
 from orgs.level import RANK
-from orgs.name_parts import NameParts
+from orgs.name_parts import NameCharacters
 from orgs.querysets import (
     AdminRoleQuerySet,
     OrgAdminQuerySet,
@@ -168,7 +168,7 @@ class Organization(models.Model):
             models.Index(fields=["path"], name="organization_path"),
             models.Index(fields=["superior", "status", "kind", "id"], name="organization_superior"),
             models.Index(models.F("superior"), RANK, models.F("id"), name="organization_level"),
-            GinIndex(NameParts("name"), name="organization_name_parts"),
+            GinIndex(NameCharacters("name"), name="organization_name_characters"),
         ]
 
     def __str__(self) -> str:

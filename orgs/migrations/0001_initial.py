@@ -4,7 +4,6 @@ import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.utils.timezone
-import orgs.name_parts
 import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
@@ -311,7 +310,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='organization',
-            index=django.contrib.postgres.indexes.GinIndex(orgs.name_parts.NameParts('name'), name='organization_name_parts'),
+            index=django.contrib.postgres.indexes.GinIndex(models.Func(models.F('name'), function='orgs_name_parts'), name='organization_name_parts'),
         ),
         migrations.AddConstraint(
             model_name='organization',

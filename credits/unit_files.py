@@ -12,10 +12,8 @@ from accounts.refused import Refused
 from credits.models import UnitDeclaration
 from orgs.actor import Actor
 from orgs.models import Duty
-from workflow.attachments import WithAttachments
+from workflow.attachments import KEPT, WithAttachments
 from workflow.models import Application, Attachment
-
-KEPT = "unit:"  # what begins so is no leftover of a form (manage.py purge_drafts)
 
 
 def keep_files(form: WithAttachments) -> str:

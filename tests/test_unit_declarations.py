@@ -312,6 +312,17 @@ def test_confirming_all_files_each_and_stops_at_none(town):
     assert "最多计 20 学时" in outcomes[2].sentence
 
 
+def test_the_files_wait_longer_than_a_forms_draft(town):
+    unit = town.employer()
+    declaration = filed(town, unit, [town.practitioner(at=unit)])
+    long_ago = timezone.now() - datetime.timedelta(days=30)
+    files_of(declaration).update(uploaded_at=long_ago)
+    Files("留下的.png").cleaned_data["files"][0].save()
+    Attachment.objects.filter(name="留下的.png").update(uploaded_at=long_ago)
+    call_command("purge_drafts", verbosity=0)
+    assert [one.name for one in Attachment.objects.all()] == ["培训通知.png"]
+
+
 # --- objecting, cancelling, reminding -----------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from django.test import Client
 from accounts.id_number import IdNumber, check_character
 from accounts.models import AccountStatus, Role, RoleAccount, User
 from credits import packs
-from credits.models import RulePack, Standing
+from credits.models import IntakeRecord, LedgerEntry, Provider, RulePack, Source, Standing, Verb
 from credits.required import is_met, rules_of
 from credits.years import current_year
 from orgs.actor import Actor, actor_of
@@ -115,15 +115,8 @@ class Town:
 
     # --- hours -----------------------------------------------------------------------------------
     def stands(self, person: Practitioner, public=0, professional=0, year: int | None = None) -> Standing:
-        """A year written straight into the database, complete or not by the rules in force; no ledger behind it."""
-        hours = {"public": Decimal(public), "professional": Decimal(professional)}
-        year = year or current_year()
-        standing = Standing(
-            practitioner=person, year=year, hours=hours, total=sum(hours.values()), complete=False
-        )
-        standing.complete = is_met(rules_of(person, [year])[year], hours, {}, [], person.title_level)
-        standing.save()
-        return standing
+        """A year written straight into the database, complete or not by the rules in force, as a platform reported it."""
+        return all_stand([person], public, professional, year)[0]
 
     def rules(self, bureau: Organization | None = None, code: str = "", **minimums) -> RulePack:
         """Publish rules of a bureau (none: the whole province) that ask for so many hours; `total` is over all."""
@@ -165,3 +158,54 @@ class Town:
         if isinstance(who, Organization):
             return self.super_admin(who)
         return who.account if isinstance(who, Practitioner) else who
+
+
+_events = itertools.count()
+
+
+def all_stand(people, public=0, professional=0, year: int | None = None) -> list[Standing]:
+    """The same year for many: records, ledger and sums, in a few statements."""
+    year = year or current_year()
+    hours = {"public": Decimal(public), "professional": Decimal(professional)}
+    people = list(people)
+    provider = Provider.objects.get_or_create(code="town", defaults={"name": "测试学习平台"})[0]
+    records = IntakeRecord.objects.bulk_create(
+        IntakeRecord(
+            provider=provider,
+            event_id=f"{next(_events)}-{person.pk}-{year}",
+            digest="town",
+            person_index=person.user.id_index,
+            practitioner=person,
+            year=year,
+            subject=subject,
+            hours=hours[subject],
+            title="测试课程",
+            completed_on=datetime.date(year, 1, 1),
+        )
+        for person in people
+        for subject in hours
+        if hours[subject]
+    )
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(
+            practitioner=record.practitioner,
+            year=year,
+            subject=record.subject,
+            hours=record.hours,
+            verb=Verb.GRANTED,
+            source=Source.IMPORT,
+            record=record,
+        )
+        for record in records
+    )
+    return Standing.objects.bulk_create(
+        Standing(
+            practitioner=person,
+            year=year,
+            hours=hours,
+            imported=hours,
+            total=sum(hours.values()),
+            complete=is_met(rules_of(person, [year])[year], hours, hours, [], person.title_level),
+        )
+        for person in people
+    )

@@ -20,6 +20,8 @@ from workflow.models import Application, Attachment
 from workflow.uploads import Unacceptable, examine
 
 _OWNER = "drafts_of"
+# Files under a key that begins so wait for applications to come (credits/unit_files.py): no leftovers of a form.
+KEPT = "unit:"
 
 
 class FilesInput(forms.FileInput):

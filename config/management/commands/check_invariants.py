@@ -20,10 +20,15 @@ class Command(BaseCommand):
             help="也打开加密的证件号码；带数字时只抽查 N 个",
         )
 
+        parser.add_argument(
+            "--signatures", nargs="?", type=int, const=0, metavar="N", help="也核对证书的签名；带数字时只抽查 N 张"
+        )
+
     def handle(self, *args, files, **options):
         asked = {"files": None} if files else {}
-        if options["open"] is not None:
-            asked["open"] = options["open"] or None
+        for name in ("open", "signatures"):
+            if options[name] is not None:
+                asked[name] = options[name] or None
         different = 0
         with one_moment():
             for one in all_invariants(asked):

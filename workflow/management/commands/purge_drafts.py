@@ -4,7 +4,7 @@ from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from workflow.attachments import discard
+from workflow.attachments import KEPT, discard
 from workflow.models import Attachment
 
 
@@ -17,6 +17,7 @@ class Command(BaseCommand):
     def handle(self, *args, days, **options):
         limit = timezone.now() - timedelta(days=days)
         stale = Attachment.objects.filter(application__isnull=True, uploaded_at__lt=limit)
+        stale = stale.exclude(draft__startswith=KEPT)
         count = sum(1 for one in stale.iterator() if discard(one) is None)
         swept = self._sweep(limit)
         self.stdout.write(f"drafts deleted: {count}; files without a row deleted: {swept}")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from django.utils import timezone
 
 from credits.models import Window, WindowKind
+from credits.window_words import closing
 from credits.years import current_year
 from orgs.models import Practitioner
 from workflow.flow import Refused
@@ -61,6 +62,6 @@ def closed_because(windows: list[Window], year: int, kind: str) -> str:
     label = _DONE[WindowKind(kind)]
     coming = next((one for one in windows if one.opens_at > now), None)
     if coming:
-        return f"{year} 年度的{label}从 {shown_time(coming.opens_at)} 开始，到 {shown_time(coming.closes_at)} 截止。"
+        return f"{year} 年度的{label}从 {shown_time(coming.opens_at)} 开始，到 {closing(coming.closes_at)} 截止。"
     last = max(one.closes_at for one in windows)
-    return f"{year} 年度的{label}已于 {shown_time(last)} 截止，需要补办请联系当地人社部门。"
+    return f"{year} 年度的{label}已于 {closing(last)} 截止，需要补办请联系当地人社部门。"

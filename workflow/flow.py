@@ -86,6 +86,10 @@ class Flow:
         """`check_decision` for many of a kind in bulk: the sentence for each application that may not be decided now."""
         return {}
 
+    def notices(self, actor: Actor) -> list[str]:
+        """What who reviews this kind should know before looking at the list: a window that is closed."""
+        return []
+
     def warnings(self, applications: list[Application]) -> dict[int, list[str]]:
         """What a reviewer should look at before deciding, a sentence each; bulk approval leaves these out at first."""
         return {}

@@ -100,6 +100,12 @@ def awaiting_rows(actor: Actor, duty: str = "", name: str = "") -> QuerySet:
     return narrowed(steps, duty, name).values("pk", "opened_at", **_SUBJECT)
 
 
+def notices_for(actor: Actor, duty: str) -> list[str]:
+    """What the kinds of a duty have to say above its list; nothing above the list of all duties."""
+    flows = [flow for flow in all_flows() if flow.duty == duty and actor.can(duty)]
+    return list(dict.fromkeys(sentence for flow in flows for sentence in flow.notices(actor)))
+
+
 ORDER = ("opened_at", "pk")
 DONE_ORDER = ("-decided_at", "-pk")
 

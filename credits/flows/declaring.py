@@ -4,6 +4,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from credits import ledger
+from credits.deadlines import review_closed
 from credits.forms.deciding import HoursApproveForm
 from credits.lowering import lower
 from credits.models import Declaration, Subject, WindowKind
@@ -62,6 +63,9 @@ class HoursDeclaration(Flow):
         return closed_for(
             {one.pk: (one.practitioner.path, one.declaration.year) for one in applications}, WindowKind.REVIEW
         )
+
+    def notices(self, actor):
+        return review_closed(actor)
 
     def warnings(self, applications):
         return {one.pk: one.declaration.reckoning.get("signals", []) for one in applications}

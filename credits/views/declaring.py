@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.kept import forget, form_data, keep, kept
 from credits.duplicates import told
+from credits.deadlines import deadline_in
 from credits.flows import HoursDeclaration
 from credits.forms.declaring import DeclareForm, MineFilter, filled_from
 from credits.kinds import kinds_for
@@ -61,7 +62,7 @@ def declare(request: HttpRequest) -> HttpResponse:
             "rules": form.rules,
             "asked": asked_in_words(form.rules),
             "year": form.year,
-            "closed": _closed(request, form.year),
+            **_until(request, form.year),
             "restored": data is None and "again" not in request.GET and bool(form.initial.get("title")),
         },
     )
@@ -107,16 +108,17 @@ def _kinds(request: HttpRequest) -> HttpResponse:
             "asked": asked_in_words(rules),
             "year": year,
             "years": [one for one in declarable_years() if one != year],
-            "closed": _closed(request, year),
+            **_until(request, year),
             "left": left.dict() if left is not None and left.get("title") else None,
         },
     )
 
 
-def _closed(request: HttpRequest, year: int) -> str:
-    """Why nothing can be declared for the year now, said before anything is filled in."""
+def _until(request: HttpRequest, year: int) -> dict:
+    """Until when the year can be declared; or why it cannot be now, said before anything is filled in."""
     windows = windows_at(request.actor.practitioner.path, [year]).get((year, WindowKind.DECLARE), [])
-    return closed_because(windows, year, WindowKind.DECLARE)
+    closed = closed_because(windows, year, WindowKind.DECLARE)
+    return {"closed": closed, "deadline": deadline_in(windows, year).sentence if windows and not closed else ""}
 
 
 def _earlier(request: HttpRequest, pk: str) -> Declaration | None:

@@ -63,6 +63,7 @@ def _list(request: HttpRequest, done: bool) -> HttpResponse:
         "page": page,
         "done": done,
         "removed": removed,
+        "notices": [] if done else inbox.notices_for(actor, duty),
         "tabs": _tabs(counts, duty, done),
         "filter": InboxFilter({"duty": duty, "name": name}),
         "reset_url": (request.path + (f"?duty={duty}" if duty else "")) if name else "",

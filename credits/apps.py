@@ -9,5 +9,5 @@ class CreditsConfig(AppConfig):
 
     def ready(self):
         # Jobs of the queue, and what is told when somebody arrives (orgs/arrivals.py).
-        for name in ("attaching", "checking", "committing"):
+        for name in ("attaching", "checking", "committing", "tidying"):
             import_module(f"credits.intake.{name}")

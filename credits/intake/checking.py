@@ -27,6 +27,7 @@ from credits.intake.working import Again, Progress, drop_file, fail, hold, leave
 from credits.models import BatchState, IntakeBatch
 
 AT_A_TIME = 5_000  # rows that are held in memory
+MOST_PROBLEMS = 20_000  # that are kept of one batch; all are counted
 
 Read = tuple[int, Checked | list[Wrong]]
 
@@ -54,14 +55,15 @@ def check_batch(context, batch_id: int) -> None:
 def _check(batch: IntakeBatch, file: BinaryIO, progress: Progress) -> None:
     lines, reader = Lines(file, batch.name), RowReader(batch.provider)
     bad: set[int] = set()
-    total = 0
+    total = kept = 0
     for portion in _portions(_read(lines, reader)):
         good = [row for _, row in portion if isinstance(row, Checked)]
         wrong = [(number, one) for number, row in portion if not isinstance(row, Checked) for one in row]
         bad.update(number for number, _ in wrong)
         total += len(portion)
         _copy_rows(batch, good)
-        _copy_problems(batch, wrong)
+        _copy_problems(batch, wrong[: MOST_PROBLEMS - kept])
+        kept = min(MOST_PROBLEMS, kept + len(wrong))
         progress.at(total, lines.share)
     if not total:
         raise Unreadable("表格里没有数据，请在表头下面逐行填写后上传。")
@@ -71,7 +73,7 @@ def _check(batch: IntakeBatch, file: BinaryIO, progress: Progress) -> None:
 def conclude(batch: IntakeBatch, bad: set[int], total: int) -> None:
     """Judge the rows that were read, and leave the batch for a person to confirm."""
     verdict = judge(of_batch(batch))
-    _copy_problems(batch, [(one.row, one.wrong) for one in verdict.problems])
+    _copy_problems(batch, [(one.row, one.wrong) for one in verdict.problems[:MOST_PROBLEMS]])
     bad |= {one.row for one in verdict.problems}
     leave(
         batch,

@@ -102,7 +102,7 @@ def tell(batch: IntakeBatch, what: str, text: str) -> None:
         batch.by,
         f"学时导入“{batch.name[:40]}”{what}",
         text,
-        key=f"intake:{batch.pk}:{batch.state}",
+        key=f"intake:{batch.pk}:{batch.state}:{batch.rows_wrong}",
         url=url,
         account=account,
     )

@@ -13,6 +13,7 @@ from accounts.kept import form_data
 from accounts.refused import Refused
 from credits.forms.intake import UploadForm
 from credits.intake import asking, shown, template
+from credits.intake.checking import MOST_PROBLEMS
 from credits.intake.reading import MOST_BYTES
 from credits.models import BatchState, IntakeBatch, IntakeError, IntakeRecord
 from credits.views.keeping import for_keepers
@@ -110,6 +111,7 @@ def batch(request: HttpRequest, batch_id: int) -> HttpResponse:
         "may_confirm": one.state == BatchState.CHECKED and not one.rows_wrong and one.rows_new,
         "may_cancel": one.state in (BatchState.CHECKING, BatchState.CHECKED),
         "page": page,
+        "most_problems": MOST_PROBLEMS,
     }
     response = render(request, "credits/intake/batch.html", context)
     if by_itself:

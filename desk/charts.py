@@ -11,14 +11,15 @@ from django.utils.safestring import SafeString
 
 FULL, EMPTY, QUIET = "#175A6B", "#ECEEEE", "#5F6E74"  # --cpe-shiqing, --cpe-hui-l, --cpe-ink-3
 BAR = 96  # width of a share's bar
-MONTH, GAP, TALL, FOOT, HEAD = 22, 8, 110, 20, 18  # of the months' chart, in user units; text is 12 high
+MONTH, GAP, TALL, FOOT, HEAD, TEXT = 24, 6, 190, 22, 20, 14  # of the months' chart, in user units
+WIDER = 1.25  # than that it is drawn where there is room
 
 _SHARE = (
     '<svg width="{}" height="12" viewBox="0 0 {} 12" role="img" aria-label="{}"><rect width="{}" height="12" fill="{}"/>'
     '<rect width="{}" height="12" fill="{}"/></svg>'
 )
 _COLUMN = '<rect x="{}" y="{}" width="{}" height="{}" fill="{}"/>'
-_TEXT = '<text x="{}" y="{}" font-size="12" text-anchor="middle" fill="{}">{}</text>'
+_TEXT = '<text x="{}" y="{}" font-size="{}" text-anchor="middle" fill="{}">{}</text>'
 
 
 def share(part: int | Decimal, whole: int | Decimal, sentence: str) -> SafeString:
@@ -35,15 +36,17 @@ def months(values: list[tuple[str, Decimal]], sentence: str) -> SafeString:
         left = GAP + place * (MONTH + GAP)
         height = round(TALL * max(value, Decimal(0)) / highest) if highest > 0 else 0
         columns.append((left, HEAD + TALL - height, MONTH, height, FULL))
-        texts.append((left + MONTH // 2, HEAD + TALL + 15, QUIET, label))
+        texts.append((left + MONTH // 2, HEAD + TALL + 17, TEXT, QUIET, label))
         if value == highest and highest > 0:
-            texts.append((left + MONTH // 2, HEAD + TALL - height - 5, QUIET, f"{value:,.0f}"))
-    width = GAP + len(values) * (MONTH + GAP)
+            texts.append((left + MONTH // 2, HEAD + TALL - height - 5, TEXT, QUIET, f"{value:,.0f}"))
+    width, tall = GAP + len(values) * (MONTH + GAP), HEAD + TALL + FOOT
     return format_html(
-        '<svg viewBox="0 0 {} {}" width="100%" role="img" aria-label="{}"><rect x="0" y="{}" width="{}" height="1" fill="{}"/>'
+        '<svg class="img-fluid" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}"><rect x="0" y="{}" width="{}" height="1" fill="{}"/>'
         "{}{}</svg>",
         width,
-        HEAD + TALL + FOOT,
+        tall,
+        round(width * WIDER),
+        round(tall * WIDER),
         sentence,
         HEAD + TALL,
         width,

@@ -29,6 +29,10 @@ class Page:
     older: str = ""
     looked: int = 0
 
+    @property
+    def looked_at(self) -> str:
+        return f"{self.looked:,}"
+
 
 class Compared(Func):
     """(place, id) against one place, as one comparison of rows: what an index over both can jump to."""

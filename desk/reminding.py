@@ -47,7 +47,7 @@ def remind(actor: Actor, chosen: list[int], year: int) -> Outcome:
     hold_right(actor)
     found = Practitioner.objects.visible_to(actor).active().filter(pk__in=chosen[:MOST_TOLD])
     found = list(found.select_related("user", "account").order_by("pk"))
-    still = people.standing_is(Practitioner.objects.filter(pk__in=found), "unmet", year)
+    still = people.standing_is(Practitioner.objects.filter(pk__in=[one.pk for one in found]), "unmet", year)
     still = set(still.values_list("pk", flat=True))
     lately = unmet.lately_reminded([one.user_id for one in found], year)
     to_tell = [one for one in found if one.pk in still and one.user_id not in lately]

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts import replica
+from credits.tallies import Count
 from credits.years import declarable_years
 from desk import met, reach, reminding, unmet, waiting, wanted
 from desk.statistics import figures_of as statistics_of
@@ -78,17 +79,20 @@ def unmet_list(request: HttpRequest) -> HttpResponse:
         "year": year,
         "tabs": _year_tabs(request, year),
         "asked": met.is_asked(top, year),
-        "count": count.people - count.complete,
+        "count": _shown_unmet(count),
         "page": page,
         "rows": rows,
         "with_unit": top.subordinates.exists(),
         "ticked": not none,
         "turn_url": f"?{turned.urlencode()}",
-        "back": query.urlencode(),
         "narrowed": wanted.query({}, unit=unit.pk if unit else "", year=year),
-        "export": wanted.query({"standing": "unmet", "year": year}, unit=unit.pk if unit else ""),
     }
     return render(request, "desk/unmet.html", context)
+
+
+def _shown_unmet(count: Count) -> str:
+    left = count.people - count.complete
+    return f"{left:,}" if left > 0 else ""
 
 
 def _year_tabs(request: HttpRequest, year: int) -> list[dict]:
@@ -133,8 +137,8 @@ def remind_all(request: HttpRequest) -> HttpResponse:
     context = {
         "top": top,
         "year": year,
-        "count": count.people - count.complete,
-        "most": reminding.MOST_TOLD,
+        "count": _shown_unmet(count),
+        "most": f"{reminding.MOST_TOLD:,}",
         "list_url": _list_url(request),
     }
     return render(request, "desk/remind_all.html", context)

@@ -12,7 +12,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.test import Client
 
-from accounts.models import AccountStatus, OneUseSecret, Role
+from accounts.models import AccountStatus, Message, OneUseSecret, Role
 from orgs import granting, succession
 from orgs.models import AdminRole, Duty, SuperSwap
 from registration.models import IdentityCorrection
@@ -452,6 +452,20 @@ def a_second_role(scene):
     return visitor
 
 
+@journey("J20", 2)
+def remind_who_has_not_met_the_year(scene):
+    call_command("load_hours", verbosity=0)
+    others = [scene.town.practitioner(at=scene.unit) for _ in range(3)]
+    scene.town.stands(others[0], 30, 60)
+    visitor = scene.at_home(scene.unit)
+    visitor.click("3 未达标")
+    visitor.press("提醒所选")
+    assert "已提醒 3 人" in visitor.text
+    reminded = {one.user_id for one in (scene.person, *others[1:])}
+    assert set(Message.objects.filter(key__startswith="unmet:").values_list("user", flat=True)) == reminded
+    return visitor
+
+
 @journey("J23", 1)
 def switch_the_role(scene):
     admin = scene.town.admin(scene.new, user=scene.person.user, duties=[Duty.HOURS])
@@ -498,4 +512,4 @@ def test_the_short_way_to_a_second_role_says_the_right_situation(scene, of_unit,
 
 def test_no_journey_of_what_is_built_is_missing():
     numbers = {int(re.match(r"J(\d+)", name)[1]) for name in JOURNEYS}
-    assert numbers == {*range(1, 19), 23, 24}
+    assert numbers == {*range(1, 19), 20, 23, 24}

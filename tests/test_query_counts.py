@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.id_number import IdNumber
 from accounts.models import AccountStatus, Message, Role, RoleAccount, Session, User
+from desk.waiting import refresh
 from orgs.models import (
     AdminRole,
     Division,
@@ -56,13 +57,13 @@ PAGES = {
         "/messages/", "/security/", "/applications/{filed}/",
     ],
     "unit": [
-        "/", "/inbox/", "/inbox/?duty=hours", "/inbox/done/", "/people/", "/people/?standing=unmet", "/people/?name=测试&level=senior", "/people/?left=1",
+        "/", "/inbox/", "/inbox/?duty=hours", "/inbox/done/", "/people/", "/people/?standing=unmet", "/people/?name=测试&standing=unmet", "/people/?left=1",
         "/people/{person}/", "/people/{person}/history/", "/organizations/", "/search/?q=测试", "/messages/", "/security/",
         "/organization/admins/", "/organization/admins/add/", "/organization/roles/", "/organization/succession/",
         "/moves/release/", "/moves/incoming/", "/moves/records/", "/moves/records/?way=in", "/moves/superior/",
         "/organization/profile/", "/applications/{filed}/",
     ],
-    "authority": ["/", "/organizations/", "/organizations/waiting/", "/statistics/", "/people/unmet/", "/organizations/?q=单位", "/inbox/", "/people/"],
+    "authority": ["/", "/organizations/", "/organizations/waiting/?only=unattended", "/statistics/", "/people/unmet/", "/organizations/?q=单位", "/inbox/", "/people/"],
     "bureau": [
         "/", "/organizations/{unit}/", "/organizations/{unit}/below/", "/organizations/{unit}/history/", "/people/",
         "/search/?q=单位",
@@ -112,6 +113,7 @@ class Growing:
             self.unit.save()
             self.me.education = "master" if number % 2 else "doctor"
             self.me.save()
+        refresh()
 
     def applications(self, count: int) -> None:
         town, unit, other = self.town, self.unit, self.other

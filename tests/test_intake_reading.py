@@ -197,6 +197,12 @@ def test_everything_wrong_with_a_row_is_told_at_once():
     assert {name for name, _ in found} == {"name", "hours", "completed_on"}
 
 
+def test_a_certificate_that_is_numbered_by_the_holder_shows_no_number():
+    (row,) = read(xlsx([one(certificate_number=f"JX{ID}", title=f"{ID}的课程")]))
+    assert ID not in "".join(map(str, row))
+    assert row.certificate_number == f"JX{ID[:4]}{'*' * 10}{ID[-4:]}"
+
+
 def test_a_correction_may_take_everything_back():
     (row,) = read(xlsx([one(hours=0, corrects="E-0")]))
     assert (row.hours, row.corrects_event) == (0, "E-0")

@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from ninja.renderers import JSONRenderer
 from ninja.security.base import AuthBase
 
 from credits.api.receiving import receive, state_of
@@ -24,6 +25,12 @@ class Signed(AuthBase):
         return signed_by(request)
 
 
+class Readable(JSONRenderer):
+    """Chinese as it is: the answers are read by people as well."""
+
+    json_dumps_params = {"ensure_ascii": False}
+
+
 api = NinjaAPI(
     title="学时报送接口",
     version="1",
@@ -31,6 +38,7 @@ api = NinjaAPI(
     urls_namespace="api",
     docs_url=None,
     auth=Signed(),
+    renderer=Readable(),
 )
 ERRORS = dict.fromkeys((400, 401, 403, 404, 409, 413, 422, 429, 503), Error)
 

@@ -190,7 +190,10 @@ class RowReader:
 
     def _row(self, row, number, name, year, subject, hours, title, completed_on, event_id, started_on, certificate,
              corrects) -> Checked:  # fmt: skip
-        if corrects or started_on or not hours or completed_on.year < year:
+        last = number.last_four
+        if last in title or last in certificate:
+            title, certificate = _masked(number, title), _masked(number, certificate)
+        if corrects or started_on or not hours or completed_on.year < year or last in event_id:
             for _ in self._together(
                 number,
                 name,
@@ -217,7 +220,7 @@ class RowReader:
             own, index, name, years, subject, str(hours), title, since, until, certificate, corrects
         )
         return Checked(
-            row, own, digest, index, number.last_four, name, year, subject, hours, title,
+            row, own, digest, index, last, name, year, subject, hours, title,
             started_on, completed_on, certificate, key_of(certificate) if certificate else "", corrects,
         )  # fmt: skip
 
@@ -232,6 +235,8 @@ class RowReader:
             yield Wrong("started_on", "开始日期晚于完成日期，请核对。")
         if hours == 0 and corrects == "":
             yield Wrong("hours", "学时要大于 0；只有撤回以前的记录时填 0，并填写更正的事件编号。")
+        if number and event_id and number.reveal() in event_id:
+            yield Wrong("event_id", "事件编号不能含有证件号码，请换成贵平台自己的编号。")
         if corrects and event_id == "":
             yield Wrong("event_id", "更正记录请填写新的事件编号，不能空着。")
         elif corrects and corrects == event_id:
@@ -268,6 +273,11 @@ def _digest(*parts: str) -> str:
 
 
 # --- one value ----------------------------------------------------------------------------------------------
+
+
+def _masked(number: IdNumber, text: str) -> str:
+    """Some number their certificates by the holder: it is readable nowhere here."""
+    return text.replace(number.reveal(), number.masked)
 
 
 class _Bad(Exception):

@@ -162,11 +162,13 @@ SELECT count(*) FROM (
 ) locked
 """
 
+# A correction is of the person whose record it corrects, also when their number was corrected meanwhile.
 _INSERT = """
 INSERT INTO credits_intakerecord (provider_id, event_id, digest, person_index, person_hint, person_name, practitioner_id,
        year, subject, hours, title, started_on, completed_on, certificate_number, number_key, corrects_id, batch_id,
        key_id, received_at)
-SELECT %(provider)s, one.event_id, one.digest, one.person_index, one.person_hint, one.person_name, p.id,
+SELECT %(provider)s, one.event_id, one.digest, one.person_index, one.person_hint, one.person_name,
+       coalesce(target.practitioner_id, p.id),
        one.year, one.subject, one.hours, one.title, one.started_on, one.completed_on, one.certificate_number,
        one.number_key, target.id, %(of_batch)s, %(of_key)s, %(now)s
   FROM ({arriving}) one

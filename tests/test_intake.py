@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from accounts.consistency import all_invariants
 from accounts.id_number import IdNumber
 from accounts.models import RoleAccount, User
 from credits.certificates import issue, state_of
@@ -129,7 +130,10 @@ def ledger(person) -> list[tuple]:
 
 
 def true_to_the_ledger() -> None:
-    """Every year is the sum of its entries, and the platforms' part of it as well."""
+    """Every year is the sum of its entries, every record is entered once; by own statements and by the invariants."""
+    for one in all_invariants():
+        if one.sentence.startswith("平台记录"):
+            assert not one.look(None).total, one.sentence
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT count(*) FROM (
@@ -331,14 +335,31 @@ def test_corrections_are_new_entries_and_can_be_corrected(town, unit, provider):
     true_to_the_ledger()
 
 
-def test_a_record_of_the_wrong_person_goes_over_to_the_right_one(town, unit, provider):
+def test_a_record_of_the_wrong_person_is_taken_back_and_reported_anew(town, unit, provider):
     wrong, right = town.practitioner(at=unit), town.practitioner(at=unit)
     client = town.login(town.bureau)
     entered(client, provider, [row(wrong, "A1", 12)])
-    entered(client, provider, [row(right, "A2", 12, corrects="A1")])
+    batch = checked(client, provider, [row(right, "A2", 12, corrects="A1")])
+    assert [(column, sentence[:15]) for _, column, sentence in problems(batch)] == [
+        ("更正的事件编号", "这个事件编号是另一人的记录，不"),
+    ]  # fmt: skip
+    entered(client, provider, [row(wrong, "A2", 0, corrects="A1"), row(right, "A3", 12)])
     assert hours_of(wrong) == {}
     assert hours_of(right) == {"public": "12.0"}
     assert year_of(wrong).total == 0
+    true_to_the_ledger()
+
+
+def test_a_correction_reaches_who_has_another_number_by_now(town, unit, provider):
+    person = town.practitioner(at=unit)
+    before, name = number(person), person.user.name
+    client = town.login(town.bureau)
+    entered(client, provider, [row(person, "A1", 12)])
+    person.user.set_id_number(IdNumber.parse(synthetic_id(950)))
+    person.user.save()
+    batch = entered(client, provider, [row((before, name), "A2", 20, corrects="A1")])
+    assert (batch.rows_new, batch.rows_waiting) == (1, 0)
+    assert hours_of(person) == {"public": "20.0"}
     true_to_the_ledger()
 
 

@@ -29,6 +29,7 @@ CODES = [
     (422, "name_mismatch", "姓名与登记的不一致"),
     (422, "outside_bureau", "此人不在本平台对应的人社部门管辖的单位"),
     (422, "unknown_event", "要更正的事件没有入过账（查询时答复 404）"),
+    (422, "other_person", "要更正的事件是另一人的；报错了人的，先撤回（学时为 0），再报送新的事件"),
     (422, "duplicate_event", "一次请求里有两个相同的事件编号"),
     (422, "duplicate_correction", "一次请求里有两条更正同一个事件"),
     (422, "invalid_events", "几个事件有不同的问题，见 errors"),

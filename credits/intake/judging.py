@@ -100,6 +100,10 @@ _SENTENCES = {
     "duplicate_correction": ("corrects", "与第 {other} 行更正的是同一条记录，请只保留一行。"),
     "unknown_event": ("corrects", "没有入过这个事件编号的账，不能更正，请核对编号。"),
     "already_corrected": ("corrects", "这条记录已被事件 {other} 更正，请改为更正那一条。"),
+    "other_person": (
+        "corrects",
+        "这个事件编号是另一人的记录，不能更正到别人名下。报错了人的，先撤回那一条（学时填 0），再为本人报送新的记录。",
+    ),
     "name_mismatch": ("name", "姓名与登记的不一致，请核对证件号码和姓名。"),
     "outside_bureau": ("id_number", "此人不在{bureau}管辖的单位，不能由本平台报送。"),
 }
@@ -114,11 +118,12 @@ twice AS (
     SELECT corrects_event, min(row) AS first FROM r WHERE corrects_event <> '' GROUP BY 1 HAVING count(*) > 1
 ), judged AS MATERIALIZED (
     SELECT r.row, r.event_id, old.id AS old, later.event_id AS later, min(r.row) OVER (PARTITION BY r.event_id) AS first,
-           twice.first AS first_correction, p.status IS NOT DISTINCT FROM 'active' AS here,
+           twice.first AS first_correction, p.status IS NOT DISTINCT FROM 'active' OR target.practitioner_id IS NOT NULL AS here,
            CASE WHEN old.id IS NOT NULL THEN CASE WHEN old.digest <> r.digest THEN 'event_conflict' ELSE 'known' END
                 WHEN r.row > twice.first THEN 'duplicate_correction'
                 WHEN r.corrects_event <> '' AND target.id IS NULL THEN 'unknown_event'
                 WHEN later.id IS NOT NULL THEN 'already_corrected'
+                WHEN target.person_index <> r.person_index THEN 'other_person'
                 WHEN u.id IS NOT NULL AND NOT {NAME_FITS} THEN 'name_mismatch'
                 WHEN p.status = 'active' AND NOT starts_with(p.path, %(place)s) THEN 'outside_bureau'
            END AS code

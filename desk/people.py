@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.http import QueryDict
-from django.urls import reverse
 
 from accounts.id_number import IdNumber
 from credits import models as credits
 from desk import reach
+from desk.addresses import for_each
 from desk.wanted import WITHOUT, Standing, year_of
 from orgs.actor import Actor
 from orgs.models import Duty, OrgAdmin, Organization, PersonKey, Practitioner, Status
@@ -162,16 +162,17 @@ def shown(rows: list[dict], actor: Actor, year: int) -> list[Row]:
     """List rows ready to print: names and ID numbers masked, the hours of one year. One query."""
     years = credits.Standing.objects.filter(practitioner__in=[row["pk"] for row in rows], year=year)
     stands = {pk: one for pk, *one in years.values_list("practitioner", "total", "complete")}
+    person, reset = for_each("desk:person"), for_each("desk:reset_password")
     return [
         Row(
-            reverse("desk:person", args=[row["pk"]]),
+            person(row["pk"]),
             masked_name(row["name"]),
             row["id_masked"],
             row["unit"],
             row["title"] or NOTHING,
             hours(stands[row["pk"]][0]) if row["pk"] in stands else "0",
             stands.get(row["pk"], (0, False))[1],
-            reverse("desk:reset_password", args=[row["pk"]])
+            reset(row["pk"])
             if row["employer_id"] == actor.organization.pk and row["user_id"] != actor.user.pk
             else "",
         )

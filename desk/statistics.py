@@ -17,6 +17,7 @@ from credits.required import packs_at, rules_among
 from credits.rules.shapes import Pack
 from credits.tallies import NONE, Count, counts_by_series, counts_of
 from desk import charts, units, wanted
+from desk.addresses import for_each
 from orgs.models import Organization, TitleSeries
 from workflow import keyset
 from workflow.wording import NOTHING, percent
@@ -136,15 +137,13 @@ class _Columns:
 
     def __init__(self, top: Organization, year: int, asked: bool, subjects: dict[str, str]):
         self.top, self.year, self.asked, self.subjects = top, year, asked, subjects
+        self.pages = {page: reverse(page) for page in ("desk:statistics", "desk:people", "desk:unmet")}
+        self.organization = for_each("desk:organization")
 
     def child(self, row: dict, count: Count) -> Row:
-        page = "desk:statistics" if row["has_below"] else "desk:organization"
-        url = (
-            self._url(page, unit=row["pk"])
-            if row["has_below"]
-            else reverse("desk:organization", args=[row["pk"]])
-        )
-        return self._row(row["name"], url, count, unit=row["pk"])
+        pk, deeper = row["pk"], row["has_below"]
+        url = self._url("desk:statistics", unit=pk) if deeper else self.organization(pk)
+        return self._row(row["name"], url, count, unit=pk)
 
     def rest(self, whole: Count, parts: list[Count]) -> list[Row]:
         """The people of the place itself, in one line; none when it has none."""
@@ -196,4 +195,4 @@ class _Columns:
         return {**narrowed, "standing": "unmet"} if "series" in narrowed else narrowed
 
     def _url(self, page: str, **asked) -> str:
-        return f"{reverse(page)}?{wanted.query({}, year=self.year, **asked)}"
+        return f"{self.pages[page]}?{wanted.query({}, year=self.year, **asked)}"

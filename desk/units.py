@@ -17,6 +17,7 @@ from accounts.models import AccountStatus
 from credits.tallies import NONE, Count
 from credits.years import current_year
 from desk import met, reach
+from desk.addresses import for_each, narrowed_for_each
 from desk.wanted import query
 from orgs.actor import Actor
 from orgs.choosing import CODE_LENGTH
@@ -125,7 +126,8 @@ def shown(rows: list[dict], actor: Actor, with_path: bool = False) -> list[Row]:
     above = _paths(rows, actor.organization) if with_path else {}
     reviews = registrations(actor, [row["pk"] for row in rows if row["status"] == Status.PENDING])
     asked = bool(rows) and met.is_asked(actor.organization, year)
-    return [_row(row, figures[row["pk"]], above.get(row["pk"], ""), reviews, actor, asked) for row in rows]
+    lines = _Lines(actor, asked, reviews)
+    return [lines.row(row, figures[row["pk"]], above.get(row["pk"], "")) for row in rows]
 
 
 def registrations(actor: Actor, organizations: list[int]) -> dict[int, int]:
@@ -138,25 +140,34 @@ def registrations(actor: Actor, organizations: list[int]) -> dict[int, int]:
     return dict(steps.values_list("application__organization", "application"))
 
 
-def _row(row: dict, one: Figures, above: str, reviews: dict, actor: Actor, asked: bool) -> Row:
-    pk, is_active = row["pk"], row["status"] == Status.ACTIVE
-    count, may_open = one.count, actor.can(Duty.PEOPLE) and is_active and one.count.people > 0
-    return Row(
-        url=reverse("desk:organization", args=[pk]),
-        name=row["name"],
-        above=above,
-        kind=kind_of(row["kind"], row["superior__kind"]),
-        tags=_tags(row["status"], one if is_active else None),
-        below=shown_below(one.below) if one.below else NOTHING,
-        below_url=reverse("desk:below", args=[pk]) if one.below else "",
-        people=f"{count.people:,}" if is_active else NOTHING,
-        people_url=people_url(pk) if may_open else "",
-        rate=percent(count.complete / count.people) if asked and is_active and count.people else NOTHING,
-        rate_url=f"{reverse('desk:statistics')}?{query({}, unit=pk)}" if asked and may_open else "",
-        waiting=_waiting(one) if is_active else NOTHING,
-        last_login=last_login(one) if is_active else NOTHING,
-        review_url=detail_url(reviews[pk]) if pk in reviews else "",
-    )
+class _Lines:
+    """How the lines of one page are made. `asked`: whether the year asks for anything; `reviews`: see registrations()."""
+
+    def __init__(self, actor: Actor, asked: bool, reviews: dict[int, int]):
+        self.asked, self.reviews, self.may_look_up = asked, reviews, actor.can(Duty.PEOPLE)
+        self.organization, self.below = for_each("desk:organization"), for_each("desk:below")
+        self.people, self.statistics = narrowed_for_each("desk:people"), narrowed_for_each("desk:statistics")
+
+    def row(self, row: dict, one: Figures, above: str) -> Row:
+        pk, is_active, count = row["pk"], row["status"] == Status.ACTIVE, one.count
+        may_open = self.may_look_up and is_active and count.people > 0
+        has_rate = self.asked and is_active and count.people
+        return Row(
+            url=self.organization(pk),
+            name=row["name"],
+            above=above,
+            kind=kind_of(row["kind"], row["superior__kind"]),
+            tags=_tags(row["status"], one if is_active else None),
+            below=shown_below(one.below) if one.below else NOTHING,
+            below_url=self.below(pk) if one.below else "",
+            people=f"{count.people:,}" if is_active else NOTHING,
+            people_url=self.people(pk) if may_open else "",
+            rate=percent(count.complete / count.people) if has_rate else NOTHING,
+            rate_url=self.statistics(pk) if has_rate and may_open else "",
+            waiting=_waiting(one) if is_active else NOTHING,
+            last_login=last_login(one) if is_active else NOTHING,
+            review_url=detail_url(self.reviews[pk]) if pk in self.reviews else "",
+        )
 
 
 def shown_below(count: int) -> str:

@@ -1,18 +1,20 @@
 """未达标名单: who has not completed a year, what each still lacks, and who was reminded of it lately (screens.md, A18)."""
 
 import datetime
+from collections.abc import Callable
 from typing import NamedTuple
 
 from django.db.models import QuerySet
 from django.http import QueryDict
-from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Message
 from credits.hours_field import ZERO
 from credits.models import Standing
 from credits.required import lines_of, packs_at, rules_among
+from credits.rules.shapes import Pack
 from desk import people, reach, wanted
+from desk.addresses import for_each
 from orgs.actor import Actor
 from orgs.models import Organization, Practitioner
 from workflow.wording import NOTHING, hours, masked_name, shown_date
@@ -61,10 +63,11 @@ def shown(rows: list[dict], year: int) -> list[Row]:
     ]
     lacks = lacks_of(found, year)
     reminded = lately_reminded([row["user_id"] for row in rows], year)
+    person = for_each("desk:person")
     return [
         Row(
             row["pk"],
-            reverse("desk:person", args=[row["pk"]]),
+            person(row["pk"]),
             masked_name(row["name"]),
             row["id_masked"],
             row["unit"],
@@ -82,13 +85,25 @@ def lacks_of(found: list[Practitioner], year: int) -> dict[int, Lack]:
         one.practitioner_id: one
         for one in Standing.objects.filter(practitioner__in=[one.pk for one in found], year=year)
     }
-    places = {part for one in found for part in one.path.strip("/").split("/")}
+    rules_of = _rules({part for one in found for part in one.path.strip("/").split("/")}, year)
+    return {one.pk: _lack(one, years.get(one.pk) or Standing(year=year), rules_of(one)) for one in found}
+
+
+def _rules(places: set[str], year: int) -> Callable[[Practitioner], Pack]:
+    """From a person in one of these places to the rules of their year, merged once for all alike. One query."""
     packs = list(packs_at("/".join(places)))
-    return {one.pk: _lack(one, years.get(one.pk) or Standing(year=year), packs, year) for one in found}
+    bureaus, merged = {str(pack.bureau_id) for pack in packs}, {}
+
+    def rules_of(one: Practitioner) -> Pack:
+        key = (frozenset(bureaus.intersection(one.path.split("/"))), one.title_series_id)
+        if key not in merged:
+            merged[key] = rules_among(packs, one.path, one.title_series_id, year)
+        return merged[key]
+
+    return rules_of
 
 
-def _lack(one: Practitioner, standing: Standing, packs: list, year: int) -> Lack:
-    rules = rules_among(packs, one.path, one.title_series_id, year)
+def _lack(one: Practitioner, standing: Standing, rules: Pack) -> Lack:
     lines = lines_of(rules, standing.hours, standing.imported, standing.relief, one.title_level)
     words = "、".join(f"{line.label} {hours(line.missing)}" for line in lines if not line.done)
     return Lack(hours(standing.total or ZERO), words)

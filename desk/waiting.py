@@ -11,11 +11,11 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
-from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from credits.years import today
+from desk.addresses import for_each
 from desk.models import Waiting
 from orgs.models import Organization
 from workflow.wording import days_waited
@@ -129,10 +129,11 @@ def below(top: Organization, only: str = "") -> QuerySet:
 
 def shown(rows: list[dict]) -> list[dict]:
     """Rows for a page; `days` None where nothing waits."""
+    address = for_each("desk:organization")
     return [
         {
             **row,
-            "url": reverse("desk:organization", args=[row["pk"]]),
+            "url": address(row["pk"]),
             "days": days_waited(row["oldest"]) if row["oldest"] else None,
         }
         for row in rows

@@ -42,23 +42,20 @@ def page(actor: Actor, filters: dict, asked: QueryDict, unit: Organization | Non
     steps = walk(actor, filters, unit)
     if steps is None:
         return reach.page(found(actor, filters, unit), asked)
-    return reach.page(_as_rows(Practitioner.objects.visible_to(actor), F("path")), asked, steps)
+    return reach.page(_as_rows(Practitioner.objects.visible_to(actor), F("path"), F("pk")), asked, steps)
 
 
 def found(actor: Actor, filters: dict, unit: Organization | None = None) -> QuerySet:
     """All approved people of the actor's branch who fit the filters, as dicts; `unit`: only those there and below."""
     path, key = _top(actor, unit).path, _key(filters)
     if key:  # only approved people have keys
-        people, place = (
-            Practitioner.objects.filter(keys__key=key, keys__path__startswith=path),
-            F("keys__path"),
-        )
-    else:
-        people, place = Practitioner.objects.active().filter(path__startswith=path), F("path")
-    return _as_rows(_narrowed(people, filters), place)
+        people = Practitioner.objects.filter(keys__key=key, keys__path__startswith=path)
+        return _as_rows(_narrowed(people, filters), F("keys__path"), F("keys__practitioner"))
+    people = Practitioner.objects.active().filter(path__startswith=path)
+    return _as_rows(_narrowed(people, filters), F("path"), F("pk"))
 
 
-def _as_rows(people: QuerySet, place: F) -> QuerySet:
+def _as_rows(people: QuerySet, place: F, person: F) -> QuerySet:
     return people.values(
         "pk",
         "user_id",
@@ -67,6 +64,7 @@ def _as_rows(people: QuerySet, place: F) -> QuerySet:
         "title_series_id",
         "title_level",
         place=place,
+        person=person,
         name=F("user__name"),
         id_masked=F("user__id_masked"),
         unit=F("employer__name"),

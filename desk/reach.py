@@ -35,12 +35,12 @@ class Page:
 
 
 class Compared(Func):
-    """(place, id) against one place, as one comparison of rows: what an index over both can jump to."""
+    """(place, person) against one place, as one comparison of rows: what an index over both can jump to."""
 
     output_field = BooleanField()
 
-    def __init__(self, sign: str, place: tuple[str, int], person: str = "pk"):
-        super().__init__(F("place"), F(person), Value(place[0]), Value(place[1]))
+    def __init__(self, sign: str, place: tuple[str, int]):
+        super().__init__(F("place"), F("person"), Value(place[0]), Value(place[1]))
         self.sign = sign
 
     def as_sql(self, compiler, connection, **context):
@@ -53,10 +53,9 @@ class Compared(Func):
 
 
 def page(found: QuerySet, asked: QueryDict, walk: QuerySet | None = None, size: int = SIZE) -> Page:
-    """The page that the address asks for. `found` gives dicts with `place` and `pk`.
+    """The page that the address asks for. `found` gives dicts with `place` and `person`, both under one index.
 
-    `walk`: everybody who has to be looked at, with `place` and `person` under one index, and `fits`, which is null for
-    who does not; `found` then only says what a row shows. None where `found` needs no looking. One query, three with
+    `walk`: everybody who has to be looked at, with the same two, and `fits`, which is null for who does not; `found` then only says what a row shows. None where `found` needs no looking. One query, three with
     `walk`. A place that does not read is the first page.
     """
     forwards = "before" not in asked
@@ -65,14 +64,14 @@ def page(found: QuerySet, asked: QueryDict, walk: QuerySet | None = None, size: 
     if walk is None:
         if place:
             found = found.filter(Compared(">" if forwards else "<", place))
-        rows = list(found.order_by(*_steps(forwards, "pk"))[: size + 1])
+        rows = list(found.order_by(*_steps(forwards))[: size + 1])
     else:
         end = end_of_reach(walk, place, forwards)
         fitting = between(walk, place, end, forwards).filter(fits__isnull=False)
         chosen = list(fitting.order_by(*_steps(forwards)).values_list("person", flat=True)[: size + 1])
-        rows = sorted(found.filter(pk__in=chosen), key=lambda row: chosen.index(row["pk"]))
+        rows = sorted(found.filter(pk__in=chosen), key=lambda row: chosen.index(row["person"]))
     full, rows = len(rows) > size, rows[:size]
-    last = (rows[-1]["place"], rows[-1]["pk"]) if full else end
+    last = (rows[-1]["place"], rows[-1]["person"]) if full else end
     onwards = _address(asked, "after" if forwards else "before", last) if last else ""
     backwards = (
         _address(asked, "before" if forwards else "after", _including(place, forwards)) if place else ""
@@ -83,8 +82,8 @@ def page(found: QuerySet, asked: QueryDict, walk: QuerySet | None = None, size: 
     return Page(rows[::-1], onwards, backwards, looked)
 
 
-def _steps(forwards: bool, person: str = "person") -> tuple[str, str]:
-    return ("place", person) if forwards else ("-place", f"-{person}")
+def _steps(forwards: bool) -> tuple[str, str]:
+    return ("place", "person") if forwards else ("-place", "-person")
 
 
 def between(
@@ -92,9 +91,9 @@ def between(
 ) -> QuerySet:
     """The people of a walk beyond `place`, up to `end` and with it; None is no bound."""
     if place:
-        walk = walk.filter(Compared(">" if forwards else "<", place, "person"))
+        walk = walk.filter(Compared(">" if forwards else "<", place))
     if end:
-        walk = walk.filter(Compared("<=" if forwards else ">=", end, "person"))
+        walk = walk.filter(Compared("<=" if forwards else ">=", end))
     return walk
 
 

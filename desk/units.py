@@ -100,7 +100,7 @@ def found(top: Organization, text: str, asked: QueryDict) -> reach.Page:
     rows = (
         Organization.objects.filter(path__startswith=top.path).exclude(status=Status.VOID).exclude(pk=top.pk)
     )
-    rows = rows.values(*_COLUMNS, place=F("path"), has_below=Exists(below))
+    rows = rows.values(*_COLUMNS, place=F("path"), person=F("pk"), has_below=Exists(below))
     named = Organization.objects.filter(searched(text))
     few = list(named.values_list("pk", flat=True)[: FEW + 1])
     if len(few) <= FEW:

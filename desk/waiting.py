@@ -122,6 +122,7 @@ def below(top: Organization, only: str = "") -> QuerySet:
         "oldest",
         "headless",
         place=F("path"),
+        person=F("pk"),
         name=F("organization__name"),
         phone=F("organization__phone"),
     )

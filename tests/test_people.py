@@ -180,7 +180,7 @@ def test_pages_forwards_and_backwards_hold_everybody_once(town, monkeypatch, ask
         if number % 3 == 1:
             town.stands(person, 30, 60)
     actor = town.actor(unit)
-    fitting = people.found(actor, wanted.read(QueryDict(asked), actor)).order_by("place", "pk")
+    fitting = people.found(actor, wanted.read(QueryDict(asked), actor)).order_by("place", "person")
     everybody = [row["pk"] for row in fitting]
     assert 2 <= len(everybody) <= 17
     client = town.login(unit)

@@ -359,3 +359,28 @@ def test_lists_are_walked_along_an_index_and_never_sorted(town, path):
         kinds = {one["Node Type"] for one in nodes(plan_of(query["sql"]))}
         assert not kinds & {"Seq Scan", "Sort", "Incremental Sort", "Bitmap Heap Scan"}, query["sql"]
     assert looked
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "name=测", "last_four=0001", "series=01", "standing=unmet", "name=测&level=senior"]
+)
+@pytest.mark.parametrize("way", ["after", "before"])
+def test_a_deep_page_jumps_to_its_place(town, asked, way):
+    """The place is a bound of the index, not a condition that is tried on everybody before it."""
+    unit = town.employer()
+    person = town.practitioner(at=unit)
+    client = town.login(town.bureau)
+    path = f"/people/?{asked}&{way}={unit.path.strip('/').replace('/', '.')}~{person.pk}"
+    client.get(path)
+    with CaptureQueriesContext(connection) as caught:
+        assert client.get(path).status_code == 200
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+        )
+    bounded = [query["sql"] for query in caught if f"'{unit.path}', {person.pk})" in query["sql"]]
+    assert bounded
+    for sql in bounded:
+        bounds = " ".join(one.get("Index Cond", "") for one in nodes(plan_of(sql)))
+        assert f"'{unit.path}'::text" in bounds
+        assert "ROW(" in bounds, sql

@@ -50,7 +50,7 @@ class PeopleSheet(Sheet):
         this_year = FilteredRelation("standings", condition=Q(standings__year=current_year()))
         return (
             found.annotate(this_year=this_year)
-            .order_by("place", "pk")
+            .order_by("place", "person")
             .values_list(
                 "user__name",
                 "employer__name",

@@ -37,7 +37,7 @@ class UnmetSheet(PeopleSheet):
         that_year = FilteredRelation("standings", condition=Q(standings__year=year))
         return (
             found.annotate(that_year=that_year)
-            .order_by("place", "pk")
+            .order_by("place", "person")
             .values_list(
                 "user__name",
                 "employer__name",

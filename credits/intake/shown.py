@@ -56,7 +56,7 @@ def facts(batch: IntakeBatch) -> list[dict]:
         ("上传", f"{shown_time(batch.created_at)}，{batch.by.name}"),
     ]
     if batch.state in (BatchState.CHECKED, BatchState.COMMITTING, BatchState.DONE):
-        new = "已入账" if batch.state == BatchState.DONE else "可以入账"
+        new = "已入账" if batch.state == BatchState.DONE else "没有问题" if batch.rows_wrong else "可以入账"
         rows += [
             (new, f"{batch.rows_new:,} 行"),
             (

@@ -1,6 +1,8 @@
 """Signatures: of a text, of a whole PDF; keys that come, change and stay valid."""
 
 import json
+import os
+import sys
 import random
 import shutil
 import subprocess
@@ -8,6 +10,7 @@ import threading
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
@@ -251,7 +254,13 @@ def test_processes_that_start_together_have_the_same_key(folder):
         "import pathlib, config.keys as k; print(k.load_keys(pathlib.Path('.').resolve())['signing_key'])"
     )
     started = [
-        subprocess.Popen(["python", "-c", script], cwd=folder, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(settings.BASE_DIR)},
+        )
         for _ in range(8)
     ]
     said = {process.communicate()[0] for process in started}

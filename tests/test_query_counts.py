@@ -229,12 +229,16 @@ def test_every_page_costs_the_same_at_one_row_and_at_fifty(town):
     for (who, path), (one, short) in ones.items():
         fifty, long = cost(clients[who], path.format(**ids))
         most = LARGER.get(f"{who} {path}", LARGER.get(path, MOST))
-        if fifty > one or fifty > most:
+        if fifty > one + LOOKS_FURTHER.get(f"{who} {path}", 0) or fifty > most:
             wrong[who, path] = (one, fifty, most)
         if long < short + 2_000:
             empty.add(f"{who} {path}")
     assert wrong == {}
     assert empty == NOT_LONGER
+
+
+# One statement more once something is found: where it lies. Not one for each row.
+LOOKS_FURTHER = {"bureau /search/?q=单位": 1}
 
 
 # --- signatures -----------------------------------------------------------------------------------------------

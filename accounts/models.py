@@ -17,7 +17,8 @@ from accounts.querysets import MessageQuerySet, RoleAccountQuerySet, UserManager
 class User(HoldsIdNumber, AbstractBaseUser, PermissionsMixin):
     """用户: one row per human, whatever roles they hold (decision 5; F-26, F-36).
 
-    The ID number is the account (F-26); it lives sealed in the columns of HoldsIdNumber.
+    The ID number is the account (F-26); it lives sealed in the columns of HoldsIdNumber. `forgotten_at`: what was not
+    needed any more after the account ended is gone since (config/forgetting.py).
     """
 
     name = models.CharField("姓名", max_length=50)
@@ -26,6 +27,7 @@ class User(HoldsIdNumber, AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("可维护基础数据", default=False)
     is_active = models.BooleanField("启用", default=True)
     created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
+    forgotten_at = models.DateTimeField("清除时间", null=True, editable=False)
 
     objects = UserManager()
 
@@ -113,6 +115,23 @@ class Tally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} / {self.until:%Y-%m-%d %H:%M}"
+
+
+class IndexStep(models.Model):
+    """换密钥: one blind index before and after, while a rotation of the index key is open (accounts/rotation.py).
+
+    Triggers read it, so that whoever still writes the one before writes the one after. Empty at all other times: with
+    both beside each other the old key would tell what the new one hides.
+    """
+
+    before = models.CharField(max_length=64, primary_key=True, db_collation="C")
+    after = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "换密钥"
+
+    def __str__(self) -> str:
+        return self.after
 
 
 class PasswordReset(models.Model):

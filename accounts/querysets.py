@@ -1,9 +1,26 @@
 """Filters over people and their login roles."""
 
+from django.conf import settings
 from django.contrib.auth.base_user import BaseUserManager
-from django.db import models
+from django.db import IntegrityError, connection, models
 
 from accounts.id_number import IdNumber
+
+
+def keep_unique(number: IdNumber) -> None:
+    """Raise IntegrityError when somebody has this number, whatever index key it stands under.
+
+    With one index key in use the constraint alone sees to it and nothing is asked. With two, processes that were
+    started before and after a change of keys write different ones: they come one after the other here, in a
+    transaction. The caller writes the number in the same one.
+    """
+    if not settings.INDEX_LAYERS:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [number.lasting_index])
+        cursor.execute("SELECT 1 FROM accounts_user WHERE id_index = ANY(%s)", [number.indexes])
+        if cursor.fetchone():
+            raise IntegrityError("user_id_number_once: under another index key")
 
 
 class UserManager(BaseUserManager):
@@ -11,10 +28,11 @@ class UserManager(BaseUserManager):
 
     def by_id_number(self, number: IdNumber):
         """The people with this document: at most one (unique blind index)."""
-        return self.filter(id_index=number.index)
+        return self.filter(id_index__in=number.indexes)
 
     def create_user(self, number: IdNumber, password: str | None = None, **fields):
-        """Make a person. Raises IntegrityError when the ID number is known already."""
+        """Make a person. Raises IntegrityError (user_id_number_once) when the ID number is known already."""
+        keep_unique(number)
         user = self.model(**fields)
         user.set_id_number(number)
         user.set_password(password)

@@ -29,7 +29,7 @@ from accounts.browser import people_here
 from accounts.models import Authenticator, RecoveryCode, Role, SecondFactorReset, User
 from accounts.refused import Refused
 
-PURPOSE = "second-factor"
+PURPOSE, RECOVERY = "second-factor", "recovery-code"
 PASSED = "second_factor"  # session: id of the person who passed it here
 PENDING = "second_factor_next"  # session: {"account", "next"}: where to go on after the code
 STEP = 30  # seconds
@@ -233,7 +233,7 @@ def _use_code(user: User, typed: str) -> Verdict:
 
 def _use_recovery_code(user: User, typed: str) -> bool:
     with transaction.atomic():
-        row = RecoveryCode.objects.filter(user=user, code=_index(user, typed), used_at=None)
+        row = RecoveryCode.objects.filter(user=user, code__in=_indexes(user, typed), used_at=None)
         if not _take(row, used_at=timezone.now()):
             return False
         left = codes_left(user)
@@ -266,7 +266,11 @@ def _take(rows, **mark) -> bool:
 
 
 def _index(user: User, code: str) -> str:
-    return crypto.blind_index(f"{user.pk}|{code}", "recovery-code")
+    return crypto.blind_index(f"{user.pk}|{code}", RECOVERY)
+
+
+def _indexes(user: User, code: str) -> list[str]:
+    return crypto.blind_indexes(f"{user.pk}|{code}", RECOVERY)
 
 
 # --- before anything else opens -----------------------------------------------------------------------------

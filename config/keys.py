@@ -1,11 +1,11 @@
-"""The installation's secrets: Django's SECRET_KEY, the field keys, the index key and the key that signs certificates.
+"""The installation's secrets: Django's SECRET_KEY, the field keys, the index keys and the key that signs certificates.
 
 They come from the file that CPE_KEYS_FILE names (production) or from one in the data folder, which is made once
 and then kept with the data it protects: losing it means losing every sealed ID number. SECRET_KEY alone may also
 stand in the environment.
 
-The signing key alone may be replaced (`manage.py new_signing_key`): the public halves of earlier ones are kept, and
-what they signed stays valid.
+The signing key may be replaced (`manage.py new_signing_key`): the public halves of earlier ones are kept, and what they
+signed stays valid. Field and index keys are replaced by `manage.py rotate_keys`, which adds them here step by step.
 """
 
 import json
@@ -31,6 +31,7 @@ def _fresh() -> dict:
         "field_keys": {"1": secrets.token_hex(32)},
         "field_key_current": "1",
         "index_key": secrets.token_hex(32),
+        "index_suite": os.environ.get("CPE_CRYPTO_SUITE", "intl"),
         **_fresh_signing_key(),
     }
 
@@ -44,7 +45,7 @@ def load_keys(data_dir: Path) -> dict:
     """Return the keys of this installation.
 
     CPE_KEYS_FILE names the file; without it, `keys.json` in the data folder is used and made at the first
-    start (mode 0600). The keys never change afterwards: blind indexes and seals depend on them. A file from before
+    start (mode 0600). No start changes them afterwards: blind indexes and seals depend on them. A file from before
     certificates were signed gets its signing key here; where it may not be written, "signing_key" is None.
     """
     path = keys_file(data_dir)
@@ -66,7 +67,17 @@ def load_keys(data_dir: Path) -> dict:
     if "signing_key" not in keys:
         with suppress(OSError):  # read-only: everything but signing works, and signing says what to do
             keys = change_keys(path, lambda kept: _fresh_signing_key() | kept)
-    return {"signing_key": None, "verifying_keys": []} | keys
+    return _LATER | keys
+
+
+# What a file from before did not have.
+_LATER = {
+    "signing_key": None,
+    "verifying_keys": [],
+    "index_suite": "intl",
+    "index_layers": [],
+    "index_current": "",
+}
 
 
 def keys_file(data_dir: Path) -> Path:

@@ -24,7 +24,12 @@ SECRET_KEY = os.environ.get("SECRET_KEY") or _keys["secret_key"]
 SECRET_KEY_FALLBACKS = _keys.get("secret_key_fallbacks", [])  # earlier ones, while what they signed is valid
 FIELD_KEYS = _keys["field_keys"]
 FIELD_KEY_CURRENT = _keys["field_key_current"]
-INDEX_KEY = _keys["index_key"]
+INDEX_KEY, INDEX_SUITE = _keys["index_key"], _keys["index_suite"]
+INDEX_LAYERS, INDEX_CURRENT = _keys["index_layers"], _keys["index_current"]
+# intl (AES, SHA-256) or gm (SM4, SM3): what new seals are made with. `manage.py rotate_keys` brings the old ones along.
+CRYPTO_SUITE = os.environ.get("CPE_CRYPTO_SUITE", "intl")
+if CRYPTO_SUITE not in ("intl", "gm"):
+    raise ImproperlyConfigured("CPE_CRYPTO_SUITE is intl or gm")
 # Certificates are signed with the one and checked with all of the others (credits/paper/signing.py).
 SIGNING_KEY = _keys["signing_key"]  # None where the keys' file is read-only and has none
 VERIFYING_KEYS = _keys["verifying_keys"]

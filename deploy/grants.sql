@@ -34,10 +34,14 @@ BEGIN
           FROM pg_class c
          WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
            AND (relname LIKE '%\_historical%'
-                OR relname IN ('accounts_secondfactorreset', 'registration_numbershown', 'django_admin_log'))
+                OR relname IN ('accounts_secondfactorreset', 'orgs_accessentry', 'django_admin_log'))
     LOOP
         EXECUTE format('REVOKE UPDATE, DELETE ON %s FROM cpe_app', one.called);
     END LOOP;
+    -- A rotation of keys is the owner's; with both indexes beside each other the old key tells what the new one hides.
+    IF to_regclass('public.accounts_indexstep') IS NOT NULL THEN
+        REVOKE ALL ON accounts_indexstep FROM cpe_app;
+    END IF;
     -- Which migrations were applied is the owner's to write.
     IF to_regclass('public.django_migrations') IS NOT NULL THEN
         REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM cpe_app;
@@ -57,8 +61,8 @@ BEGIN
           JOIN pg_class ON pg_class.oid = to_regclass(quote_ident(table_schema) || '.' || quote_ident(table_name))
          WHERE table_schema = 'public' AND relkind IN ('r', 'p', 'v')
            AND table_name NOT LIKE 'procrastinate\_%'
-           AND table_name !~ '(session|passwordreset|oneusesecret|authenticator|recoverycode|accounts_tally|providerkey)$'
-           AND data_type <> 'bytea' AND column_name NOT IN ('password', 'id_index', 'draft', 'token', 'secret')
+           AND table_name !~ '(session|passwordreset|oneusesecret|authenticator|recoverycode|accounts_tally|providerkey|indexstep)$'
+           AND data_type <> 'bytea' AND column_name NOT IN ('password', 'id_index', 'new_id_index', 'person_index', 'draft', 'token', 'secret')
          GROUP BY table_name
     LOOP
         EXECUTE format('GRANT SELECT (%s) ON %I TO cpe_readonly', one.columns, one.table_name);

@@ -142,7 +142,7 @@ def standing_is(people: QuerySet, standing: str, year: int) -> QuerySet:
 def with_number(actor: Actor, number: IdNumber) -> int | None:
     """The visible person with this document, or None."""
     people = Practitioner.objects.visible_to(actor).active()
-    return people.filter(user__id_index=number.index).values_list("pk", flat=True).first()
+    return people.filter(user__id_index__in=number.indexes).values_list("pk", flat=True).first()
 
 
 def left(actor: Actor, filters: dict) -> QuerySet:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from accounts.models import Role, RoleAccount, User
+from orgs.access import AccessEntry as AccessEntry
 from orgs.level import RANK
 from orgs.name_parts import NameCharacters
 from orgs.querysets import (

@@ -125,7 +125,7 @@ def by_receipt(number: IdNumber, receipt: str, tail: str, network: str) -> Appli
     if not (last.isascii() and last.isdigit() and len(last) < 12):
         return None
     application = Application.objects.filter(
-        pk=int(last), kind__in=KINDS.values(), submitted_by__id_index=number.index
+        pk=int(last), kind__in=KINDS.values(), submitted_by__id_index__in=number.indexes
     ).first()
     if application is None or application.receipt != receipt:
         return None

@@ -208,19 +208,20 @@ class RowReader:
                 corrects,
             ):
                 raise _Bad
-        index = number.index
+        # A digest has to come out the same when index keys were rotated.
+        lasting = number.lasting_index
         years, until = str(year), str(completed_on)
         # Who, what and when tell one row from another; the rest may turn out to be written otherwise.
         own = (
             event_id
-            or "row-" + _digest(index, years, subject, _folded(title), until, _folded(certificate))[:56]
+            or "row-" + _digest(lasting, years, subject, _folded(title), until, _folded(certificate))[:56]
         )
         since = str(started_on) if started_on else ""
         digest = _digest(
-            own, index, name, years, subject, str(hours), title, since, until, certificate, corrects
+            own, lasting, name, years, subject, str(hours), title, since, until, certificate, corrects
         )
         return Checked(
-            row, own, digest, index, last, name, year, subject, hours, title,
+            row, own, digest, number.index, last, name, year, subject, hours, title,
             started_on, completed_on, certificate, key_of(certificate) if certificate else "", corrects,
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import RoleAccount, User
+from accounts.querysets import keep_unique
 from orgs.arrivals import arrived
 from orgs.models import Duty, Practitioner, Status
 from orgs.tree import platform
@@ -99,12 +100,14 @@ class IdentityCorrectionFlow(Flow):
     def approved(self, correction):
         user = User.objects.select_for_update(no_key=True).get(pk=correction.user_id)
         self._still_needed(correction, user)
-        number = correction.new_number
+        number, before = correction.new_number, user.id_index
         user.name = correction.new_name
         if number:
             user.set_id_number(number)
         try:
             with transaction.atomic():
+                if number and before not in number.indexes:
+                    keep_unique(number)
                 user.save(update_fields=["name", "id_kind", "id_index", "id_sealed", "id_last4", "id_masked"])
         except IntegrityError as error:
             if "user_id_number_once" not in str(error):
@@ -121,8 +124,9 @@ class IdentityCorrectionFlow(Flow):
 
     @staticmethod
     def _still_needed(correction, user):
-        if correction.new_id_index and correction.new_id_index != user.id_index:
-            if User.objects.filter(id_index=correction.new_id_index).exists():
+        number = correction.new_number
+        if number and user.id_index not in number.indexes:
+            if User.objects.by_id_number(number).exists():
                 raise Refused(NUMBER_TAKEN)
         elif correction.new_name == user.name:
             raise Refused("姓名和证件号码都没有改动，不用提交。")

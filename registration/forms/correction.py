@@ -67,7 +67,7 @@ class CorrectionForm(WithAttachments, forms.Form):
 
     def clean_id_number(self):
         number = self.cleaned_data["id_number"]
-        if number is None or number.index == self.user.id_index:
+        if number is None or self.user.id_index in number.indexes:
             return None
         try:
             throttle.spend("correction-lookup", self.user.pk, limit=LOOKUPS, per=throttle.HOUR)

@@ -166,7 +166,7 @@ class IdentityCorrection(Payload):
         if not self.new_id_index:
             return None
         number = IdNumber(IdKind(self.new_id_kind), crypto.open_sealed(self.new_id_sealed, PURPOSE))
-        if number.index != self.new_id_index:
+        if self.new_id_index not in number.indexes:
             raise crypto.SealBroken("the sealed number is not the one that was asked for")
         return number
 
@@ -192,10 +192,11 @@ class IdentityCorrection(Payload):
         if not self.new_id_index or self.application.state != State.PENDING:
             return []
         doubts = []
-        if User.objects.filter(id_index=self.new_id_index).exclude(pk=self.user_id).exists():
+        indexes = self.new_number.indexes
+        if User.objects.filter(id_index__in=indexes).exclude(pk=self.user_id).exists():
             doubts.append("这个号码现在已有另一个账号，通过时会被拒绝。请驳回，并请申请人致电平台。")
         others = IdentityCorrection.objects.filter(
-            new_id_index=self.new_id_index, application__state=State.PENDING
+            new_id_index__in=indexes, application__state=State.PENDING
         ).exclude(user=self.user_id)
         if others.exists():
             doubts.append("另有人也在申请更正为这个号码，请仔细核对证明材料。")

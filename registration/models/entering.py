@@ -44,7 +44,8 @@ class Registration(Payload):
 
     `wrote_person` tells that this registration set the person's name, contact and password; earlier
     registrations of the same ID number are then not shown on the progress page, because whoever registers
-    anew has proved nothing about the earlier ones.
+    anew has proved nothing about the earlier ones. `notice_*`: which 个人信息处理告知 stood on the page from which it was
+    submitted, and when (registration/notice.py).
     """
 
     account = models.ForeignKey(RoleAccount, models.PROTECT, related_name="+", verbose_name="登录角色")
@@ -54,6 +55,8 @@ class Registration(Payload):
     email = models.EmailField("邮箱", blank=True)
     mobile = models.CharField("手机号", max_length=20, blank=True)
     wrote_person = models.BooleanField(default=True)
+    notice_version = models.CharField("告知版本", max_length=10, blank=True, db_default="")
+    notice_at = models.DateTimeField("告知时间", null=True, blank=True)
 
     objects = RegistrationQuerySet.as_manager()
 

@@ -158,12 +158,12 @@ class Load:
         except InvalidIdNumber as error:
             raise RowError(str(error)) from error
         boss = OrgAdmin.objects.filter(organization=bureau, is_super=True).select_related("user").first()
-        if boss and boss.user.id_index == number.index:
+        if boss and boss.user.id_index in number.indexes:
             self._same_name(boss.user, row)
             return
         if boss:
             raise RowError("该部门已有超级管理员，请在平台内更换，不能用本文件替换。")
-        if OrgAdmin.objects.filter(organization=bureau, user__id_index=number.index).exists():
+        if OrgAdmin.objects.filter(organization=bureau, user__id_index__in=number.indexes).exists():
             raise RowError("此人已是该部门的普通管理员，请在平台内调整，不能用本文件改变。")
         # Nobody gets a bureau by having registered under its admin's number: that counts as unknown.
         user = candidate(number, bureau)

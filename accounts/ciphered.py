@@ -1,0 +1,61 @@
+"""Which columns hold seals and blind indexes: each app names its own in its `ciphers.py`, a rotation of keys finds them.
+
+    sealed(User, "id_sealed", PURPOSE)
+    indexed(User, "id_index", PURPOSE)
+
+What lives shorter than a rotation (kept forms in sessions, letters in the queue, password resets, budgets) is not here:
+it is read with the keys of before until it is over. tests/test_privacy_rotation.py fails when a column was forgotten.
+"""
+
+from dataclasses import dataclass
+
+from django.db.models import Model
+from django.utils.module_loading import autodiscover_modules
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of ciphertext (`is_index` False) or of blind indexes.
+
+    `found_by` are the ways to the rows that hold one of the indexes of table `step` (before, after) of a rotation:
+    conditions on this table, called `t`, beside `t.<column> = step.before`. More than one where no single index finds
+    all of them.
+    """
+
+    model: type[Model]
+    name: str
+    purpose: str
+    is_index: bool
+    found_by: tuple[str, ...] = ("TRUE",)
+
+    @property
+    def table(self) -> str:
+        return self.model._meta.db_table
+
+    @property
+    def key(self) -> str:
+        return self.model._meta.pk.column
+
+
+_COLUMNS: list[Column] = []
+
+
+def sealed(model: type[Model], name: str, purpose: str) -> None:
+    _COLUMNS.append(Column(model, name, purpose, False))
+
+
+def indexed(model: type[Model], name: str, purpose: str, *found_by: str) -> None:
+    _COLUMNS.append(Column(model, name, purpose, True, found_by or ("TRUE",)))
+
+
+def all_columns() -> list[Column]:
+    autodiscover_modules("ciphers")
+    return list(_COLUMNS)
+
+
+def tables() -> dict[type[Model], list[Column]]:
+    """The columns of each model, people first."""
+    found: dict[type[Model], list[Column]] = {}
+    for column in all_columns():
+        found.setdefault(column.model, []).append(column)
+    return dict(sorted(found.items(), key=lambda one: one[0]._meta.app_label))

@@ -1,6 +1,10 @@
 """Pages for what went wrong: what happened, what to do, whom to ask."""
 
+import errno
+import sys
+
 from django.core.exceptions import BadRequest
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import engines
@@ -20,8 +24,26 @@ def page_not_found(request: HttpRequest, exception=None) -> HttpResponse:
     return render(request, "404.html", status=404)
 
 
+# A database that is away, full or holds for somebody else what this request needs, a disk without room.
+PASSING = (OperationalError, InterfaceError)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+SECONDS_UNTIL_AGAIN = 30
+
+
+def will_pass(error: BaseException | None) -> bool:
+    """Whether the same request may go well in a while, though nobody changed anything in the program."""
+    while error is not None:
+        if isinstance(error, PASSING) or (isinstance(error, OSError) and error.errno in NO_ROOM):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
-    # Stand-alone: whatever broke may break the context processors too.
+    """500 for a defect of ours, 503 for what passes. Both pages stand alone: whatever broke may break the context too."""
+    if will_pass(sys.exception()):
+        page = engines["django"].get_template("503.html")
+        return HttpResponse(page.render(), status=503, headers={"Retry-After": str(SECONDS_UNTIL_AGAIN)})
     page = engines["django"].get_template("500.html")
     return HttpResponse(page.render({"request_id": getattr(request, "request_id", "")}), status=500)
 

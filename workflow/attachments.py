@@ -88,12 +88,11 @@ class WithAttachments:
                         "请先去掉不需要的文件。"
                     )
                 examined = examine(upload)
+                # The same file chosen twice, for example after going back, is one file.
+                if examined.sha256 not in {one.sha256 for one in stored}:
+                    stored.append(self._store(examined))
             except Unacceptable as refusal:
                 problems.append(str(refusal))
-                continue
-            # The same file chosen twice, for example after going back, is one file.
-            if examined.sha256 not in {one.sha256 for one in stored}:
-                stored.append(self._store(examined))
         self._list(stored)
         # The answer as it stands now: shown again, or kept for the check page, it removes nothing more.
         keys = [one.key for one in stored]
@@ -203,8 +202,17 @@ def discard(attachment: Attachment) -> None:
 
 
 def _save(attachment: Attachment, content: bytes) -> Attachment:
+    """File, then row. Raises Unacceptable when the disk takes no file; half of one does not stay then."""
+    storage, field = attachment.file.storage, attachment.file.field
+    name = storage.get_available_name(field.generate_filename(attachment, attachment.name), field.max_length)
     attachment.size = len(content)
-    attachment.file.save(attachment.name, ContentFile(content), save=False)
+    try:
+        attachment.file = storage.save(name, ContentFile(content), max_length=field.max_length)
+    except OSError as error:
+        storage.delete(name)
+        raise Unacceptable(
+            f"文件“{attachment.name[-60:]}”这次没有保存成功：平台的存储空间暂时不足。填写的内容还在，请过几分钟重新选择文件再提交。"
+        ) from error
     attachment.save()
     return attachment
 

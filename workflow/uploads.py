@@ -83,7 +83,12 @@ def examine(upload: UploadedFile) -> Examined:
     content = upload.read(limit + 1)
     for magic, judge, content_type, extensions in _KINDS:
         if content.startswith(magic):
-            kept = judge(content, shown)
+            try:
+                kept = judge(content, shown)
+            except MemoryError as error:
+                raise Unacceptable(
+                    f"文件“{shown}”展开后太大，这次没有收下，请压缩或降低分辨率后再传。"
+                ) from error
             return Examined(clean_name(upload.name, extensions), kept, content_type, extensions[0])
     raise Unacceptable(f"文件“{shown}”不是 PDF、JPG 或 PNG，请换一个文件。")
 
@@ -116,7 +121,7 @@ def _picture(kind: str):
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 _measure(content, kind, shown)
                 return _written_anew(content, kind)
-        except Unacceptable:
+        except (Unacceptable, MemoryError):
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise _too_many_pixels(shown) from error

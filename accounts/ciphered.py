@@ -9,8 +9,11 @@ it is read with the keys of before until it is over. tests/test_privacy_rotation
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models import Model
 from django.utils.module_loading import autodiscover_modules
+
+from accounts.models import IndexStep
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,16 @@ def indexed(model: type[Model], name: str, purpose: str, *found_by: str) -> None
 def all_columns() -> list[Column]:
     autodiscover_modules("ciphers")
     return list(_COLUMNS)
+
+
+def brought_along(indexes: list[str]) -> dict[str, str]:
+    """Of these indexes those that a rotation under way has replaced, with what stands in the tables now.
+
+    For what is compared with tables and stands in none: what is written into one is brought along by its trigger.
+    """
+    if not settings.INDEX_LAYERS:
+        return {}
+    return dict(IndexStep.objects.filter(before__in=indexes).values_list("before", "after"))
 
 
 def tables() -> dict[type[Model], list[Column]]:

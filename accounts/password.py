@@ -193,7 +193,7 @@ def code_fits(reset: PasswordReset, token: str, typed: str) -> bool:
     if not _take(row.filter(tries__lt=PasswordReset.MOST_TRIES), tries=F("tries") + 1):
         return False
     fitting = crypto.blind_indexes(f"{token}|{normalise(typed)}", PURPOSE)
-    right = any([secrets.compare_digest(reset.code, one) for one in fitting])
+    right = any(secrets.compare_digest(reset.code, one) for one in fitting)
     fits = right and reset.user_id is not None
     if fits:
         row.update(tries=F("tries") - 1)

@@ -56,7 +56,7 @@ def open_steps() -> None:
             DROP TRIGGER IF EXISTS {name} ON {column.table};
             CREATE TRIGGER {name} BEFORE INSERT OR UPDATE OF {column.name} ON {column.table}
                 FOR EACH ROW EXECUTE FUNCTION {name}();
-            """
+            """  # noqa: S608
         )
 
 

@@ -6,4 +6,4 @@ class ConfigConfig(AppConfig):
     verbose_name = "平台"
 
     def ready(self):
-        from config import checks  # noqa: F401 (registers them)
+        from config import checks, key_checks  # noqa: F401 (registers them)

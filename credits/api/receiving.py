@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.db import OperationalError, connection
 from psycopg.errors import DeadlockDetected
 
+from accounts.ciphered import brought_along
 from credits.api.schemas import Event
 from credits.api.signing import RefusedRequest, note
 from credits.intake.columns import COLUMNS, Checked, RowReader
@@ -68,7 +69,7 @@ def _read(key: ProviderKey, events: Sequence[Event]) -> list[Checked]:
 def _entered(key: ProviderKey, rows: list[Checked]) -> Entered:
     for attempt in range(TRIES):
         try:
-            return enter(of_events(key.provider, key, rows))
+            return enter(of_events(key.provider, key, _of_today(rows)))
         except NotEntered as refusal:
             raise _refused(
                 [
@@ -86,6 +87,12 @@ def _entered(key: ProviderKey, rows: list[Checked]) -> Entered:
             if not again or attempt == TRIES - 1:
                 raise RefusedRequest(503, "try_again", "平台正忙，这次没有入账，请稍后重新报送。") from error
     raise AssertionError("unreachable")
+
+
+def _of_today(rows: list[Checked]) -> list[Checked]:
+    """The rows with the indexes of people as they stand in the tables while index keys are rotated."""
+    newer = brought_along([row.person_index for row in rows])
+    return [row._replace(person_index=newer.get(row.person_index, row.person_index)) for row in rows]
 
 
 def _refused(problems: list[dict]) -> RefusedRequest:

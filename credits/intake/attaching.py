@@ -44,6 +44,16 @@ def attach_records(first: int, last: int) -> int:
     return sum(attach_people(found[start : start + AT_ONCE]) for start in range(0, len(found), AT_ONCE))
 
 
+def attach_waiting() -> int:
+    """Attach whatever waits for somebody who is here: after a rotation of keys, which may have hidden one from the other."""
+    waiting = IntakeRecord.objects.filter(practitioner=None)
+    people = Practitioner.objects.filter(
+        status=Status.ACTIVE, user__id_index__in=waiting.values("person_index")
+    )
+    found = list(people.order_by("pk").values_list("pk", flat=True))
+    return sum(attach_people(found[start : start + AT_ONCE]) for start in range(0, len(found), AT_ONCE))
+
+
 @transaction.atomic
 def attach_people(practitioner_ids: list[int]) -> int:
     """Lock these people and attach what waits for them."""

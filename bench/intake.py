@@ -140,7 +140,7 @@ def number(n: int) -> str:
     from accounts.id_number import check_character
 
     born = datetime.date(1935, 1, 1) + datetime.timedelta(days=n % 25_000)
-    first = f"{370900 + n // 25_000}{born:%Y%m%d}000"
+    first = f"{371500 + n // 25_000}{born:%Y%m%d}000"
     return first + check_character(first)
 
 

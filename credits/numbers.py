@@ -17,6 +17,10 @@ _DOI = re.compile(r"(?:HTTPS?://)?(?:DX\.)?(?:DOI\.ORG/)?(10\.\d{4,9}/\S+)")
 _JOURNAL = re.compile(
     r"(?:ISSN[:：\s]*\d{4}-?\d{3}[\dX]|(?:刊号[:：\s]*)?CN[:：\s]*\d{2}-\d{4}(?:/[A-Z0-9]{1,3})?)"
 )
+_BETWEEN = re.compile(r"[^0-9A-Z\u4e00-\u9fff]+")
+_NO_PATENT = re.compile(r"[^0-9A-Z.]+")
+_ISBN_13, _ISBN_10 = re.compile(r"97[89]\d{10}"), re.compile(r"\d{9}[\dX]")
+_DIGIT = re.compile(r"\d")
 _PATENT = re.compile(r"(ZL|CN)?((?:19|20)\d{2}[1-9]\d{7}|\d{8})\.?([\dX])")
 
 
@@ -29,15 +33,15 @@ def key_of(number: str) -> str:
     found = _DOI.fullmatch(text)
     if found:
         return f"DOI{found[1]}"[:LONGEST]
-    bare = re.sub(r"[^0-9A-Z\u4e00-\u9fff]", "", text)
-    return (_isbn(bare) or _patent(re.sub(r"[^0-9A-Z.]", "", text)) or _other(bare))[:LONGEST]
+    bare = _BETWEEN.sub("", text)
+    return (_isbn(bare) or _patent(_NO_PATENT.sub("", text)) or _other(bare))[:LONGEST]
 
 
 def _isbn(bare: str) -> str:
     bare = bare.removeprefix("ISBN")
-    if re.fullmatch(r"97[89]\d{10}", bare) and _check_13(bare[:12]) == bare[12]:
+    if _ISBN_13.fullmatch(bare) and _check_13(bare[:12]) == bare[12]:
         return f"ISBN{bare}"
-    if re.fullmatch(r"\d{9}[\dX]", bare):
+    if _ISBN_10.fullmatch(bare):
         total = sum((10 - place) * int(digit) for place, digit in enumerate(bare[:9]))
         if "0123456789X"[-total % 11] == bare[9]:
             return f"ISBN978{bare[:9]}{_check_13('978' + bare[:9])}"
@@ -54,13 +58,16 @@ def _patent(text: str) -> str:
     if not found:
         return ""
     prefix, digits, check = found.groups()
+    if prefix or (len(digits) == 12 and check == _check_of_patent(digits)):
+        return f"ZL{digits}{check}"
+    return ""
+
+
+def _check_of_patent(digits: str) -> str:
     weights = [2, 3, 4, 5, 6, 7, 8, 9] * 2
-    expected = "0123456789X"[
-        sum(int(one) * weight for one, weight in zip(digits, weights, strict=False)) % 11
-    ]
-    return f"ZL{digits}{check}" if prefix or (check == expected and len(digits) == 12) else ""
+    return "0123456789X"[sum(int(one) * weight for one, weight in zip(digits, weights, strict=False)) % 11]
 
 
 def _other(bare: str) -> str:
     bare = bare.removeprefix("第").removesuffix("号")
-    return bare if len(bare) >= SHORTEST and any(one.isdigit() for one in bare) else ""
+    return bare if len(bare) >= SHORTEST and _DIGIT.search(bare) else ""

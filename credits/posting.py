@@ -109,14 +109,26 @@ def _judged_again(arriving: Arriving, before: Verdict) -> Verdict:
 def _post(ids: list[int]) -> None:
     """Ledger and standings for records that were just entered or attached."""
     with connection.cursor() as cursor:
-        cursor.execute(_LEDGER, {"ids": ids, "now": timezone.now()})
-        entries = [row[0] for row in cursor.fetchall()]
+        values = {"ids": ids, "now": timezone.now()}
+        # A correction takes back what the corrected record granted, once, and grants what it says itself. A record
+        # that is corrected already when its person registers grants nothing any more.
+        cursor.execute(_CORRECTING, values)
+        correcting = [row[0] for row in cursor.fetchall()]
+        cursor.execute(_CORRECTED, values)
+        corrected = {row[0] for row in cursor.fetchall()}
+        entries = []
+        if correcting:
+            cursor.execute(_TAKE_BACK, values | {"ids": correcting})
+            entries += [row[0] for row in cursor.fetchall()]
+        cursor.execute(_GRANT, values | {"ids": [one for one in ids if one not in corrected]})
+        entries += [row[0] for row in cursor.fetchall()]
         if not entries:
             return
         met = _who_meets(entries)
         cursor.execute(_STANDINGS, {"entries": entries, **met})
-        cursor.execute(_TAKEN_BACK, {"entries": entries})
-        taken_back = cursor.fetchall()
+        if correcting:
+            cursor.execute(_TAKEN_BACK, {"entries": entries})
+        taken_back = cursor.fetchall() if correcting else []
     for year, people in taken_back:
         hours_changed(people, year)
 
@@ -150,15 +162,17 @@ def _who_meets(entries: list[int]) -> dict[str, list]:
 
 # In the order of their ids, as everybody who locks many people does.
 _LOCK = """
+WITH concerned AS MATERIALIZED (
+    SELECT here.id FROM ({arriving}) one
+      JOIN accounts_user u ON u.id_index = one.person_index JOIN orgs_practitioner here ON here.user_id = u.id
+    UNION
+    SELECT target.practitioner_id FROM ({arriving}) one
+      JOIN credits_intakerecord target
+        ON target.provider_id = %(provider)s AND target.event_id = one.corrects_event
+     WHERE one.corrects_event <> ''
+)
 SELECT count(*) FROM (
-    SELECT p.id FROM orgs_practitioner p WHERE p.id IN (
-        SELECT here.id FROM ({arriving}) one
-          JOIN accounts_user u ON u.id_index = one.person_index JOIN orgs_practitioner here ON here.user_id = u.id
-        UNION
-        SELECT target.practitioner_id FROM ({arriving}) one
-          JOIN credits_intakerecord target
-            ON target.provider_id = %(provider)s AND target.event_id = nullif(one.corrects_event, '')
-    ) ORDER BY p.id FOR NO KEY UPDATE OF p
+    SELECT p.id FROM concerned JOIN orgs_practitioner p ON p.id = concerned.id ORDER BY p.id FOR NO KEY UPDATE OF p
 ) locked
 """
 
@@ -175,7 +189,7 @@ SELECT %(provider)s, one.event_id, one.digest, one.person_index, one.person_hint
   LEFT JOIN accounts_user u ON u.id_index = one.person_index
   LEFT JOIN orgs_practitioner p ON p.user_id = u.id AND p.status = 'active'
   LEFT JOIN credits_intakerecord target
-         ON target.provider_id = %(provider)s AND target.event_id = nullif(one.corrects_event, '')
+         ON target.provider_id = %(provider)s AND target.event_id = one.corrects_event AND one.corrects_event <> ''
  ORDER BY one.event_id
     ON CONFLICT (provider_id, event_id) DO NOTHING
 RETURNING id
@@ -190,29 +204,36 @@ UPDATE credits_intakerecord r SET practitioner_id = p.id
 RETURNING r.id
 """  # noqa: S608
 
-# A correction takes back what the corrected record granted, once, and grants what it says itself. A record that is
-# corrected already when its person registers grants nothing any more.
-_LEDGER = """
+# `= ANY` of a hundred thousand numbers is compared one by one where the planner takes a table to be small.
+_CORRECTING = """
+SELECT r.id FROM unnest(%(ids)s::bigint[]) AS one (id) JOIN credits_intakerecord r ON r.id = one.id
+ WHERE r.corrects_id IS NOT NULL
+"""
+_CORRECTED = """
+SELECT r.corrects_id FROM unnest(%(ids)s::bigint[]) AS one (id) JOIN credits_intakerecord r ON r.corrects_id = one.id
+"""
+_TAKE_BACK = """
 INSERT INTO credits_ledgerentry (practitioner_id, year, subject, hours, verb, source, record_id, reason, at)
 SELECT was.practitioner_id, was.year, was.subject, -was.hours, 'reversed', 'import', was.record_id,
        CASE WHEN r.hours > 0 THEN '学习平台更正' ELSE '学习平台撤回' END || '（事件 ' || r.event_id || '）', %(now)s
-  FROM credits_intakerecord r
+  FROM unnest(%(ids)s::bigint[]) AS one (id) JOIN credits_intakerecord r ON r.id = one.id
   JOIN credits_ledgerentry was ON was.record_id = r.corrects_id AND was.verb = 'granted'
- WHERE r.id = ANY(%(ids)s)
-   AND NOT EXISTS (SELECT FROM credits_ledgerentry back WHERE back.record_id = r.corrects_id AND back.verb = 'reversed')
-UNION ALL
+ WHERE NOT EXISTS (SELECT FROM credits_ledgerentry back WHERE back.record_id = r.corrects_id AND back.verb = 'reversed')
+RETURNING id
+"""
+_GRANT = """
+INSERT INTO credits_ledgerentry (practitioner_id, year, subject, hours, verb, source, record_id, reason, at)
 SELECT r.practitioner_id, r.year, r.subject, r.hours, 'granted', 'import', r.id, '', %(now)s
-  FROM credits_intakerecord r
- WHERE r.id = ANY(%(ids)s) AND r.practitioner_id IS NOT NULL AND r.hours > 0
-   AND NOT EXISTS (SELECT FROM credits_intakerecord later WHERE later.corrects_id = r.id)
+  FROM unnest(%(ids)s::bigint[]) AS one (id) JOIN credits_intakerecord r ON r.id = one.id
+ WHERE r.practitioner_id IS NOT NULL AND r.hours > 0
 RETURNING id
 """
 
 # By subject, row by row: the function credits_hours_add costs thirty times as much where it is called for each person.
 _AFTER = """
 WITH entered AS MATERIALIZED (
-    SELECT practitioner_id, year, subject, sum(hours) AS hours FROM credits_ledgerentry
-     WHERE id = ANY(%(entries)s) GROUP BY 1, 2, 3
+    SELECT l.practitioner_id, l.year, l.subject, sum(l.hours) AS hours
+      FROM unnest(%(entries)s::bigint[]) AS one (id) JOIN credits_ledgerentry l ON l.id = one.id GROUP BY 1, 2, 3
 ), touched AS MATERIALIZED (
     SELECT p.id AS practitioner_id, one.year, coalesce(s.hours, '{}') AS hours, coalesce(s.imported, '{}') AS imported,
            coalesce(s.relief, '[]') AS relief, p.path, coalesce(p.title_series_id, '') AS series, p.title_level AS level
@@ -261,6 +282,7 @@ SELECT practitioner_id, year, hours, imported, total, met.path IS NOT NULL, reli
 )
 
 _TAKEN_BACK = """
-SELECT year, array_agg(DISTINCT practitioner_id) FROM credits_ledgerentry
- WHERE id = ANY(%(entries)s) AND verb = 'reversed' GROUP BY year
+SELECT l.year, array_agg(DISTINCT l.practitioner_id)
+  FROM unnest(%(entries)s::bigint[]) AS one (id) JOIN credits_ledgerentry l ON l.id = one.id
+ WHERE l.verb = 'reversed' GROUP BY l.year
 """

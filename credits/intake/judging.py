@@ -32,9 +32,21 @@ class Arriving:
 
 
 def of_batch(batch: IntakeBatch) -> Arriving:
-    """The rows of a batch that were checked."""
-    sql = f"SELECT {', '.join(Checked._fields)} FROM credits_checkedrow WHERE batch_id = %(batch)s"  # noqa: S608
-    return Arriving(batch.provider, sql, {"batch": batch.pk}, batch=batch)
+    """The rows of a batch that were checked, until the end of the transaction.
+
+    In a table of their own: of rows that came a second ago the planner knows nothing, and takes a hundred thousand for
+    one; then a join that has to be one pass becomes a search for each row (measured: 12 s instead of half a second).
+    """
+    columns = ", ".join(Checked._fields)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS arriving_rows")
+        cursor.execute(
+            f"CREATE TEMPORARY TABLE arriving_rows ON COMMIT DROP AS"  # noqa: S608
+            f" SELECT {columns} FROM credits_checkedrow WHERE batch_id = %s",
+            [batch.pk],
+        )
+        cursor.execute("ANALYZE arriving_rows")
+    return Arriving(batch.provider, f"SELECT {columns} FROM arriving_rows", {}, batch=batch)  # noqa: S608
 
 
 def of_events(provider: Provider, key: ProviderKey | None, rows: list[Checked]) -> Arriving:
@@ -72,10 +84,11 @@ class Verdict:
 
 
 def judge(arriving: Arriving) -> Verdict:
-    """One statement, however many rows."""
+    """Two statements, however many rows."""
     verdict = Verdict()
     with connection.cursor() as cursor:
-        cursor.execute(_JUDGE.format(arriving=arriving.sql), arriving.parameters)
+        corrects = has_corrections(arriving)
+        cursor.execute(_judging(arriving.sql, corrects), arriving.parameters)
         for row, code, other in cursor.fetchall():
             if code in _FINE:
                 verdict.counts[code] = row
@@ -85,6 +98,16 @@ def judge(arriving: Arriving) -> Verdict:
                 words = sentence.format(other=other, bureau=bureau.name if bureau else "")
                 verdict.problems.append(Problem(row, code, Wrong(column, words)))
     return verdict
+
+
+def has_corrections(arriving: Arriving) -> bool:
+    """Whether any of the rows corrects another one: few batches do, and for the others half of the work is spared."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT EXISTS (SELECT FROM ({arriving.sql}) one WHERE corrects_event <> '')",  # noqa: S608
+            arriving.parameters,
+        )
+        return cursor.fetchone()[0]
 
 
 _FINE = ("new", "known", "waiting")
@@ -112,35 +135,57 @@ _SENTENCES = {
 _NAME = "lower(translate(normalize({}, NFKC), ' ·•・‧∙.', ''))"
 NAME_FITS = f"(r.person_name = u.name OR {_NAME.format('r.person_name')} = {_NAME.format('u.name')})"
 
-_JUDGE = f"""
-WITH r AS MATERIALIZED ({{arriving}}),
-twice AS (
-    SELECT corrects_event, min(row) AS first FROM r WHERE corrects_event <> '' GROUP BY 1 HAVING count(*) > 1
-), judged AS MATERIALIZED (
-    SELECT r.row, r.event_id, old.id AS old, later.event_id AS later, min(r.row) OVER (PARTITION BY r.event_id) AS first,
-           twice.first AS first_correction, p.status IS NOT DISTINCT FROM 'active' OR target.practitioner_id IS NOT NULL AS here,
-           CASE WHEN old.id IS NOT NULL THEN CASE WHEN old.digest <> r.digest THEN 'event_conflict' ELSE 'known' END
-                WHEN r.row > twice.first THEN 'duplicate_correction'
+
+def _judging(arriving: str, corrects: bool) -> str:
+    target = (
+        """
+      LEFT JOIN credits_intakerecord target ON target.provider_id = %(provider)s AND target.event_id = r.corrects_event
+            AND r.corrects_event <> ''
+      LEFT JOIN credits_intakerecord later ON later.corrects_id = target.id"""
+        if corrects
+        else ""
+    )
+    case = (
+        """
                 WHEN r.corrects_event <> '' AND target.id IS NULL THEN 'unknown_event'
                 WHEN later.id IS NOT NULL THEN 'already_corrected'
-                WHEN target.person_index <> r.person_index THEN 'other_person'
+                WHEN target.person_index <> r.person_index THEN 'other_person'"""
+        if corrects
+        else ""
+    )
+    return _JUDGE.format(
+        arriving=arriving,
+        target=target,
+        case=case,
+        later="later.event_id" if corrects else "NULL::text",
+        attached="target.practitioner_id IS NOT NULL" if corrects else "false",
+        first_correction="min(r.row) OVER (PARTITION BY nullif(r.corrects_event, ''))"
+        if corrects
+        else "NULL::integer",
+    )
+
+
+_JUDGE = f"""
+WITH r AS MATERIALIZED ({{arriving}}),
+judged AS MATERIALIZED (
+    SELECT r.row, r.event_id, old.id AS old, {{later}} AS later, min(r.row) OVER (PARTITION BY r.event_id) AS first,
+           CASE WHEN r.corrects_event <> '' THEN {{first_correction}} END AS first_correction,
+           p.status IS NOT DISTINCT FROM 'active' OR {{attached}} AS here,
+           CASE WHEN old.id IS NOT NULL THEN CASE WHEN old.digest <> r.digest THEN 'event_conflict' ELSE 'known' END{{case}}
                 WHEN u.id IS NOT NULL AND NOT {NAME_FITS} THEN 'name_mismatch'
                 WHEN p.status = 'active' AND NOT starts_with(p.path, %(place)s) THEN 'outside_bureau'
            END AS code
       FROM r
-      LEFT JOIN credits_intakerecord old ON old.provider_id = %(provider)s AND old.event_id = r.event_id
-      LEFT JOIN credits_intakerecord target
-             ON target.provider_id = %(provider)s AND target.event_id = nullif(r.corrects_event, '')
-      LEFT JOIN credits_intakerecord later ON later.corrects_id = target.id
-      LEFT JOIN twice ON twice.corrects_event = r.corrects_event
+      LEFT JOIN credits_intakerecord old ON old.provider_id = %(provider)s AND old.event_id = r.event_id{{target}}
       LEFT JOIN accounts_user u ON u.id_index = r.person_index
       LEFT JOIN orgs_practitioner p ON p.user_id = u.id
 ), named AS (
-    SELECT row, here,
-           CASE WHEN row > first THEN 'duplicate_event' ELSE coalesce(code, CASE WHEN here THEN 'new' ELSE 'waiting' END)
-           END AS code,
+    SELECT row,
+           CASE WHEN row > first THEN 'duplicate_event'
+                WHEN old IS NULL AND row > first_correction THEN 'duplicate_correction'
+                ELSE coalesce(code, CASE WHEN here THEN 'new' ELSE 'waiting' END) END AS code,
            CASE WHEN row > first THEN first::text WHEN code = 'event_conflict' THEN event_id
-                WHEN code = 'duplicate_correction' THEN first_correction::text ELSE coalesce(later, '') END AS other
+                WHEN old IS NULL AND row > first_correction THEN first_correction::text ELSE coalesce(later, '') END AS other
       FROM judged
 )
 SELECT row, code, other FROM named WHERE code NOT IN ('new', 'known', 'waiting')

@@ -285,6 +285,8 @@ class _Rows(_Parts):
         super().__init__()
         self.texts, self.book = book.texts, book.wb
         self.places: dict[str, int] = {}
+        self.dates = frozenset(map(str, book.wb._date_formats))
+        self.moments: dict[tuple, Cell] = {}
         self.number = self.place = 0
         self.row: list[Cell] | None = None
         self.kind = self.style = ""
@@ -351,9 +353,7 @@ class _Rows(_Parts):
             return self.texts[int(text)]
         if kind == "n":
             number = float(text) if "." in text or "e" in text or "E" in text else int(text)
-            if self.style and int(self.style) in self.book._date_formats:
-                return self._moment(number)
-            return number
+            return self._moment(number) if self.style in self.dates else number
         if kind == "b":
             return text != "0"
         if kind == "d":
@@ -361,12 +361,16 @@ class _Rows(_Parts):
         return text  # str, inlineStr, e
 
     def _moment(self, number: float) -> Cell:
-        try:
-            moment = from_excel(
-                number, self.book.epoch, timedelta=int(self.style) in self.book._timedelta_formats
-            )
-        except (OverflowError, ValueError):
-            return "#VALUE!"
+        """The same days come again and again: as many as ten years have are kept."""
+        moment = self.moments.get((number, self.style))
+        if moment is None:
+            try:
+                span = int(self.style) in self.book._timedelta_formats
+                moment = from_excel(number, self.book.epoch, timedelta=span)
+            except (OverflowError, ValueError):
+                moment = "#VALUE!"
+            if len(self.moments) < 4000:
+                self.moments[number, self.style] = moment
         return moment
 
 

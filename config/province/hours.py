@@ -16,54 +16,59 @@ def chance(salt: str, person: str = "p.id") -> str:
     return _CHANCE.format(person=person, salt=salt)
 
 
-def write_hours(provider: int, year: int) -> None:
-    """Records, ledger and standings of this year (public and professional) and last year (professional)."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(max(id), 0) FROM credits_intakerecord")
-        last = cursor.fetchone()[0]
-        cursor.execute(_RECORDS, {"provider": provider, "year": year})
-        cursor.execute(_LEDGER, {"after": last})
-        cursor.execute(_STANDINGS, {"year": year})
+# Hours of record n of a person: public and professional of this year, professional of last year. Of this year's hours
+# 64 % suffice in both subjects.
+_PUBLIC = f"CASE WHEN {chance('1')} < 800 THEN 30 ELSE 12 END"
+_PROFESSIONAL = f"CASE WHEN {chance('2')} < 800 THEN 60 ELSE 20 + {chance('4')} %% 40 END"
+_LAST_YEAR = f"60 + {chance('3')} %% 30"
+_HOURS = f"CASE k.n WHEN 1 THEN {_PUBLIC} WHEN 2 THEN {_PROFESSIONAL} ELSE {_LAST_YEAR} END"
+_SUBJECT = "CASE k.n WHEN 1 THEN 'public' ELSE 'professional' END"
+# What is entered peaks in the last months before today.
+_DAY = f"""CASE WHEN k.n = 3 THEN make_date(%(year)s - 1, 12, 28) - ({chance("5")} %% 90)
+     ELSE make_date(%(year)s, 1, 1)
+          + floor(extract(doy FROM current_date - 1) * sqrt(({chance("6 + k.n")})::numeric / 1000))::integer END"""
+# The records' numbers follow from the person's: so records and ledger are written at the same time.
+_RECORD = "(p.id - (SELECT min(id) FROM orgs_practitioner)) * 3 + k.n"
 
 
-# Of this year's hours 64 % suffice in both subjects; what is entered peaks in the last months before today.
+def write_records(cursor, provider: int, year: int) -> None:
+    """What the platform reported: public and professional of this year, professional of last year."""
+    cursor.execute(_RECORDS, {"provider": provider, "year": year})
+
+
+def write_ledger(cursor, year: int) -> None:
+    """The entry of each record, and the sums of both years."""
+    cursor.execute(_LEDGER, {"year": year})
+    cursor.execute(_STANDINGS, {"year": year})
+
+
 _RECORDS = f"""
-INSERT INTO credits_intakerecord (provider_id, event_id, digest, person_index, person_hint, person_name, practitioner_id,
-    year, subject, hours, title, started_on, completed_on, certificate_number, number_key, received_at)
-SELECT %(provider)s, 'E' || p.id || '-' || k.n, md5(p.id || '-' || k.n), u.id_index, u.id_last4, u.name, p.id,
-       %(year)s - (k.n = 3)::integer,
-       CASE k.n WHEN 1 THEN 'public' ELSE 'professional' END,
-       CASE k.n WHEN 1 THEN CASE WHEN {chance("1")} < 800 THEN 30 ELSE 12 END
-                WHEN 2 THEN CASE WHEN {chance("2")} < 800 THEN 60 ELSE 20 + {chance("4")} %% 40 END
-                ELSE 60 + {chance("3")} %% 30 END,
+INSERT INTO credits_intakerecord (id, provider_id, event_id, digest, person_index, person_hint, person_name,
+    practitioner_id, year, subject, hours, title, started_on, completed_on, certificate_number, number_key, received_at)
+SELECT {_RECORD}, %(provider)s, 'E' || p.id || '-' || k.n, md5(p.id || '-' || k.n), u.id_index, u.id_last4, u.name, p.id,
+       %(year)s - (k.n = 3)::integer, {_SUBJECT}, {_HOURS},
        CASE k.n WHEN 1 THEN '公需科目年度课程' ELSE '专业科目年度课程' END,
        NULL, d.day, '', '', d.day + interval '10 hours'
   FROM orgs_practitioner p JOIN accounts_user u ON u.id = p.user_id
  CROSS JOIN generate_series(1, 3) AS k (n)
- CROSS JOIN LATERAL (SELECT CASE WHEN k.n = 3 THEN make_date(%(year)s - 1, 12, 28) - ({chance("5")} %% 90)
-     ELSE make_date(%(year)s, 1, 1)
-          + floor(extract(doy FROM current_date - 1) * sqrt(({chance("6 + k.n")})::numeric / 1000))::integer
-     END AS day) d
- WHERE NOT EXISTS (SELECT FROM credits_intakerecord r WHERE r.practitioner_id = p.id)
+ CROSS JOIN LATERAL (SELECT {_DAY} AS day) d
 """
-_LEDGER = """
+_LEDGER = f"""
 INSERT INTO credits_ledgerentry (practitioner_id, year, subject, hours, verb, source, record_id, reason, at)
-SELECT practitioner_id, year, subject, hours, 'granted', 'import', id, '', received_at
-  FROM credits_intakerecord WHERE id > %(after)s
+SELECT p.id, %(year)s - (k.n = 3)::integer, {_SUBJECT}, {_HOURS}, 'granted', 'import', {_RECORD}, '',
+       {_DAY} + interval '10 hours'
+  FROM orgs_practitioner p CROSS JOIN generate_series(1, 3) AS k (n)
 """
-_STANDINGS = """
+_STANDINGS = f"""
 INSERT INTO credits_standing (practitioner_id, year, hours, imported, total, complete, relief)
-SELECT practitioner_id, year, hours, hours, public + professional,
-       public >= 30 AND professional >= 60, '[]'
-  FROM (SELECT practitioner_id, year, public, professional,
-               jsonb_strip_nulls(jsonb_build_object(
-                   'public', CASE WHEN public > 0 THEN public::text END,
-                   'professional', professional::text)) AS hours
-          FROM (SELECT practitioner_id, year,
-                       coalesce(sum(hours) FILTER (WHERE subject = 'public'), 0) AS public,
-                       coalesce(sum(hours) FILTER (WHERE subject = 'professional'), 0) AS professional
-                  FROM credits_ledgerentry GROUP BY practitioner_id, year) summed) built
-ON CONFLICT (practitioner_id, year) DO NOTHING
+SELECT id, one.year, one.hours, one.hours, one.total, one.complete, '[]'
+  FROM (SELECT p.id, {_PUBLIC} AS public, {_PROFESSIONAL} AS professional, {_LAST_YEAR} AS before
+          FROM orgs_practitioner p) p
+ CROSS JOIN LATERAL (VALUES
+     (%(year)s, jsonb_build_object('public', public || '.0', 'professional', professional || '.0'),
+      public + professional, public >= 30 AND professional >= 60),
+     (%(year)s - 1, jsonb_build_object('professional', before || '.0'), before, false)
+ ) AS one (year, hours, total, complete)
 """
 
 
@@ -74,31 +79,36 @@ def write_tallies() -> None:
         cursor.execute(_TALLIES)
 
 
+# First by employer, then upward: what a unit has is added to each place above it. Hours of a person are whole numbers here.
 _TALLIES = """
-WITH people AS (
-    SELECT id, path, coalesce(title_series_id, '') AS series FROM orgs_practitioner WHERE status = 'active'
-), placed AS (
-    SELECT path, 0 AS year, series, count(*) AS people, 0 AS begun, 0 AS complete, 0::numeric AS public,
-           0::numeric AS professional
-      FROM people GROUP BY path, series
+CREATE TEMPORARY TABLE above AS
+    SELECT o.id AS place, above::bigint AS organization_id
+      FROM orgs_organization o, unnest(string_to_array(trim(both '/' from o.path), '/')) AS above;
+CREATE TEMPORARY TABLE placed AS
+    SELECT employer_id AS place, 0 AS year, coalesce(title_series_id, '') AS series, count(*) AS people, 0::bigint AS begun,
+           0::bigint AS complete, 0::bigint AS public, 0::bigint AS professional
+      FROM orgs_practitioner WHERE status = 'active' GROUP BY 1, 3
     UNION ALL
-    SELECT p.path, s.year, p.series, 0, count(*) FILTER (WHERE s.total > 0), count(*) FILTER (WHERE s.complete),
-           coalesce(sum((s.hours->>'public')::numeric), 0), coalesce(sum((s.hours->>'professional')::numeric), 0)
-      FROM people p JOIN credits_standing s ON s.practitioner_id = p.id GROUP BY p.path, s.year, p.series
-), above AS (
-    SELECT place::bigint AS organization_id, year, series, people, begun, complete, public, professional
-      FROM placed, unnest(string_to_array(trim(both '/' from path), '/')) AS place
-), summed AS (
-    SELECT organization_id, year, coalesce(series, '*') AS series, sum(people) AS people, sum(begun) AS begun,
-           sum(complete) AS complete, sum(public) AS public, sum(professional) AS professional
-      FROM above GROUP BY GROUPING SETS ((organization_id, year, series), (organization_id, year))
-)
+    SELECT p.employer_id, s.year, coalesce(p.title_series_id, ''), 0, count(*) FILTER (WHERE s.total > 0),
+           count(*) FILTER (WHERE s.complete), coalesce(sum((s.hours->>'public')::numeric::integer), 0),
+           coalesce(sum((s.hours->>'professional')::numeric::integer), 0)
+      FROM orgs_practitioner p JOIN credits_standing s ON s.practitioner_id = p.id
+     WHERE p.status = 'active' GROUP BY p.employer_id, s.year, p.title_series_id;
+ANALYZE above; ANALYZE placed;
+CREATE TEMPORARY TABLE summed AS
+    SELECT a.organization_id, year, series, sum(people)::bigint AS people, sum(begun)::bigint AS begun,
+           sum(complete)::bigint AS complete, sum(public)::bigint AS public, sum(professional)::bigint AS professional
+      FROM placed JOIN above a USING (place) GROUP BY 1, 2, 3;
+INSERT INTO summed
+    SELECT organization_id, year, '*', sum(people), sum(begun), sum(complete), sum(public), sum(professional)
+      FROM summed GROUP BY 1, 2;
 INSERT INTO credits_tally (organization_id, year, series, people, begun, complete, hours, posted)
-SELECT organization_id, year, series, people, begun, complete,
-       jsonb_strip_nulls(jsonb_build_object('public', CASE WHEN public > 0 THEN public::text END,
-                                            'professional', CASE WHEN professional > 0 THEN professional::text END)),
-       '{}'
-  FROM summed
+    SELECT organization_id, year, series, people, begun, complete,
+           jsonb_strip_nulls(jsonb_build_object('public', CASE WHEN public > 0 THEN public || '.0' END,
+                                                'professional', CASE WHEN professional > 0 THEN professional || '.0' END)),
+           '{}'
+      FROM summed ORDER BY organization_id, year, series;
+DROP TABLE above, placed, summed
 """
 
 
@@ -110,19 +120,21 @@ def write_posted(year: int) -> None:
 
 _POSTED = """
 WITH entered AS (
-    SELECT p.path, coalesce(p.title_series_id, '') AS series, to_char(l.at AT TIME ZONE 'Asia/Shanghai', 'MM') AS month,
-           sum(l.hours) AS hours
+    SELECT p.employer_id AS place, coalesce(p.title_series_id, '') AS series,
+           to_char(l.at AT TIME ZONE 'Asia/Shanghai', 'MM') AS month, sum(l.hours) AS hours
       FROM credits_ledgerentry l JOIN orgs_practitioner p ON p.id = l.practitioner_id
      WHERE l.at >= make_timestamptz(%(year)s, 1, 1, 0, 0, 0, 'Asia/Shanghai') AND p.status = 'active'
-     GROUP BY p.path, p.title_series_id, month
-), above AS (
-    SELECT place::bigint AS organization_id, series, month, hours
-      FROM entered, unnest(string_to_array(trim(both '/' from path), '/')) AS place
+     GROUP BY 1, 2, 3
 ), summed AS (
-    SELECT organization_id, coalesce(series, '*') AS series, month, sum(hours) AS hours
-      FROM above GROUP BY GROUPING SETS ((organization_id, series, month), (organization_id, month))
+    SELECT above::bigint AS organization_id, series, month, sum(hours) AS hours
+      FROM entered e JOIN orgs_organization o ON o.id = e.place,
+           unnest(string_to_array(trim(both '/' from o.path), '/')) AS above GROUP BY 1, 2, 3
 ), built AS (
-    SELECT organization_id, series, jsonb_object_agg(month, hours::text) AS posted FROM summed GROUP BY 1, 2
+    SELECT organization_id, series, jsonb_object_agg(month, hours::text) AS posted
+      FROM (SELECT * FROM summed
+            UNION ALL
+            SELECT organization_id, '*', month, sum(hours) FROM summed GROUP BY 1, 3) every
+     GROUP BY 1, 2
 )
 UPDATE credits_tally t SET posted = b.posted
   FROM built b WHERE t.organization_id = b.organization_id AND t.series = b.series AND t.year = %(year)s

@@ -9,6 +9,7 @@ from itertools import islice
 from django.db import connection
 
 from accounts.id_number import IdKind, IdNumber, check_character
+from config.province.sessions import another
 from config.province.tree import Place
 from orgs.models import Kind
 
@@ -49,10 +50,16 @@ def user_row(n: int, pk: int, password: str, now: datetime.datetime) -> tuple:
     )  # fmt: skip
 
 
-def seal_chunk(job: tuple[int, int, int, str, datetime.datetime]) -> list[tuple]:
-    """The user rows of one chunk; runs in a process of its own: sealing is what costs."""
+def users_of(job: tuple[int, int, int, str, datetime.datetime]) -> Iterator[tuple]:
+    """The user rows of one chunk."""
     first, count, pk, password, now = job
-    return [user_row(first + step, pk + step, password, now) for step in range(count)]
+    return (user_row(first + step, pk + step, password, now) for step in range(count))
+
+
+def copy_users(job: tuple[int, int, int, str, datetime.datetime]) -> None:
+    """In a process and a connection of its own: sealing the numbers is what costs."""
+    with another() as cursor:
+        _copy("accounts_user", USER, users_of(job), cursor)
 
 
 def write_users(count: int, pk: int, password: str, now: datetime.datetime, processes: int) -> None:
@@ -60,9 +67,9 @@ def write_users(count: int, pk: int, password: str, now: datetime.datetime, proc
     jobs = [(start, min(CHUNK, count - start), pk + start, password, now) for start in range(0, count, CHUNK)]
     if processes > 1 and len(jobs) > 1:
         with ProcessPoolExecutor(processes) as pool:
-            _copy("accounts_user", USER, (row for chunk in pool.map(seal_chunk, jobs) for row in chunk))
+            list(pool.map(copy_users, jobs))
     else:
-        _copy("accounts_user", USER, (row for job in jobs for row in seal_chunk(job)))
+        _copy("accounts_user", USER, (row for job in jobs for row in users_of(job)))
 
 
 def write_roles(places: list[Place], pk: int, now: datetime.datetime, chance: random.Random) -> int:
@@ -81,10 +88,9 @@ def write_roles(places: list[Place], pk: int, now: datetime.datetime, chance: ra
     return first
 
 
-def write_keys() -> None:
-    """What people are found by; what the triggers of orgs (migration 0003) would have left."""
-    with connection.cursor() as cursor:
-        cursor.execute(_KEYS)
+def write_keys(cursor) -> None:
+    """What people are found by; what the triggers of orgs would have left."""
+    cursor.execute(_KEYS)
 
 
 _KEYS = """
@@ -171,10 +177,11 @@ def write_places(places: list[Place], now: datetime.datetime) -> None:
     )  # fmt: skip
 
 
-def _copy(table: str, columns: list[str], rows) -> None:
+def _copy(table: str, columns: list[str], rows, cursor=None) -> None:
+    """Through the given cursor, else the command's own connection."""
     with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
+        cursor or connection.cursor() as used,
+        used.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
     ):
         for row in rows:
             copy.write_row(row)

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from config.province import hours, people
+from config.province.sessions import side_by_side, unguarded
 from config.province.tree import Place, grow
 from credits.models import Provider
 from credits.years import current_year
@@ -26,11 +27,12 @@ SEQUENCES = [
     "orgs_orgadmin",
     "orgs_practitioner",
     "workflow_application",
+    "credits_intakerecord",
 ]
 
 
 class Command(BaseCommand):
-    help = "生成一个用于测量的示例省（只写入空的平台）：同样的规模和种子得到同样的数据。"
+    help = "生成一个用于测量的示例省（只写入空的平台；中途停下的，请换一个空的数据库再来）：同样的规模和种子得到同样的数据。"
 
     def add_arguments(self, parser):
         parser.add_argument("--scale", type=int, default=4_000, help="专业技术人员人数，4 000 到 4 000 000")
@@ -49,7 +51,7 @@ class Command(BaseCommand):
         provider = Provider.objects.get_or_create(code="province", defaults={"name": "示例省学习平台"})[0]
         with self.timed("机构"):
             places = grow(scale, Place(root.pk, root.kind, root.name, None, ""), chance)
-        self.unconstrained(scale, places, now, year, chance, processes, provider.pk)
+        self.write(scale, places, now, year, chance, processes, provider.pk)
         with self.timed("统计信息"), connection.cursor() as cursor:
             cursor.execute("ANALYZE")
         self.say(
@@ -58,18 +60,13 @@ class Command(BaseCommand):
         for label, (number, place) in self.accounts(places, scale).items():
             self.say(f"{label}\t{number}\t{PASSWORD}\t{place.name}")
 
-    def unconstrained(self, scale, places, now, year, chance, processes, provider) -> None:
-        """Everything in one transaction, without the triggers and foreign keys that guard single rows."""
-        password = make_password(PASSWORD)
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL session_replication_role = replica")
-            cursor.execute("SET LOCAL work_mem = '256MB'; SET LOCAL maintenance_work_mem = '512MB'")
-            cursor.execute(
-                "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
-            )
+    def write(self, scale, places, now, year, chance, processes, provider) -> None:
+        """Everything without the triggers and foreign keys that guard single rows; what a place has before its sum."""
+        password, large = make_password(PASSWORD), scale >= LARGE
+        with unguarded() as cursor:
             cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM accounts_user")
             first = cursor.fetchone()[0]
-            with without_indexes(cursor, scale >= LARGE) as again:
+            with without_indexes(cursor, large) as again:
                 with self.timed("机构入库"):
                     people.write_places(places, now)
                 with self.timed("用户"):
@@ -77,22 +74,25 @@ class Command(BaseCommand):
                 with self.timed("角色与人员"):
                     people.write_roles(places, first, now, chance)
                 with self.timed("索引"):
-                    again(
-                        "accounts_user",
-                        "accounts_roleaccount",
-                        "orgs_practitioner",
-                        "orgs_orgadmin",
-                        "orgs_organization",
+                    side_by_side(
+                        [again("accounts_user"), again("accounts_roleaccount", "orgs_practitioner")], large
                     )
                     cursor.execute(
                         "ANALYZE accounts_user; ANALYZE orgs_practitioner; ANALYZE orgs_organization"
                     )
-                with self.timed("人员检索"):
-                    people.write_keys()
-                with self.timed("学时记录"):
-                    hours.write_hours(provider, year)
+                with self.timed("学时记录与人员检索"):
+                    side_by_side(
+                        [
+                            lambda own: hours.write_records(own, provider, year),
+                            lambda own: (hours.write_ledger(own, year), people.write_keys(own)),
+                        ],
+                        large,
+                    )
                 with self.timed("学时索引"):
-                    again("credits_intakerecord", "credits_ledgerentry", "credits_standing")
+                    side_by_side(
+                        [again("credits_intakerecord"), again("credits_ledgerentry", "credits_standing")],
+                        large,
+                    )
                 with self.timed("学时申报"):
                     hours.write_declarations(year)
             with self.timed("汇总计数"):
@@ -102,13 +102,12 @@ class Command(BaseCommand):
                 cursor.execute(
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
                 )
-            cursor.execute("SET LOCAL session_replication_role = origin")
-            with self.timed("办理记录"):
-                # Nobody is told of what is only there to be measured.
-                cursor.execute("ALTER TABLE workflow_event DISABLE TRIGGER workflow_event_announce")
-                hours.write_log()
-                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                cursor.execute("ALTER TABLE workflow_event ENABLE TRIGGER workflow_event_announce")
+        with self.timed("办理记录"), transaction.atomic(), connection.cursor() as cursor:
+            # Nobody is told of what is only there to be measured.
+            cursor.execute("ALTER TABLE workflow_event DISABLE TRIGGER workflow_event_announce")
+            hours.write_log()
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("ALTER TABLE workflow_event ENABLE TRIGGER workflow_event_announce")
 
     @staticmethod
     def accounts(places, scale) -> dict[str, tuple[str, Place]]:
@@ -134,21 +133,25 @@ class Command(BaseCommand):
 
 @contextmanager
 def without_indexes(cursor, really: bool):
-    """Drop the indexes that no constraint needs from the largest tables; `again` makes those of some tables anew."""
+    """Drop from the largest tables the indexes that no foreign key needs; `again(table, …)` is a job that makes them."""
     waiting: dict[str, list[str]] = {}
     if really:
-        cursor.execute(_INDEXES, [TABLES])
-        for table, name, definition in cursor.fetchall():
-            waiting.setdefault(table, []).append(definition)
-            cursor.execute(f'DROP INDEX "{name}"')
+        cursor.execute(_INDEXES, [TABLES, TABLES])
+        for table, drop, make in cursor.fetchall():
+            waiting.setdefault(table, []).append(make)
+            cursor.execute(drop)
 
-    def again(*tables: str) -> None:
-        for table in tables:
-            for definition in waiting.pop(table, []):
-                cursor.execute(definition)
+    def again(*tables: str):
+        statements = [one for table in tables for one in waiting.pop(table, [])]
+
+        def job(own) -> None:
+            for statement in statements:
+                own.execute(statement)
+
+        return job
 
     yield again
-    again(*list(waiting))
+    again(*list(waiting))(cursor)
 
 
 TABLES = [
@@ -160,7 +163,10 @@ TABLES = [
     "credits_standing",
 ]
 _INDEXES = """
-SELECT tablename, indexname, indexdef FROM pg_indexes
- WHERE schemaname = 'public' AND tablename = ANY(%s)
-   AND indexname NOT IN (SELECT conname FROM pg_constraint)
+SELECT tablename, format('DROP INDEX %%I', indexname), indexdef FROM pg_indexes
+ WHERE schemaname = 'public' AND tablename = ANY(%s) AND indexname NOT IN (SELECT conname FROM pg_constraint)
+UNION ALL
+SELECT conrelid::regclass::text, format('ALTER TABLE %%s DROP CONSTRAINT %%I', conrelid::regclass, conname),
+       format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', conrelid::regclass, conname, pg_get_constraintdef(oid))
+  FROM pg_constraint WHERE contype = 'u' AND conrelid::regclass::text = ANY(%s)
 """

@@ -5,10 +5,8 @@ F12, one at a time and what a migration may do: test_operations_migrations.py.
 """
 
 import contextlib
-import os
 import random
 import shutil
-import signal
 import subprocess
 import time
 

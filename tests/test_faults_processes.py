@@ -212,7 +212,7 @@ def virtual(pid: int) -> int:
 
 def test_hostile_files_are_refused_and_the_processes_live_on(stage):
     """Each process may take 256 MB more than it has; four at once send what wants more."""
-    person, browser, fields = declaring(stage)
+    _, browser, fields = declaring(stage)
     hostile = [
         *(SimpleUploadedFile(name, content) for name, content, _ in test_attachments.REFUSED.values()),
         # A quarter of a megabyte that unpacks to 120 MB, and is then turned: allowed, where there is memory.

@@ -66,6 +66,21 @@ def spend(name: str, *whom: object, limit: int, per: datetime.timedelta) -> None
         raise TooMany(until - timezone.now())
 
 
+def spend_once(name: str, who: object, what: object, *, limit: int, per: datetime.timedelta) -> int:
+    """Count `what` against the budget `name` of `who`, once within `per`; returns how many different ones so far.
+
+    Raises TooMany when the budget was spent before; what was counted before is let through all the same.
+    """
+    counted = _key(name, who, what)
+    if not _first_time(counted, per):
+        return 0
+    count, until = _count(_key(name, who), per)
+    if count > limit:
+        Tally.objects.filter(key=counted).delete()
+        raise TooMany(until - timezone.now())
+    return count
+
+
 def admit(account: str, place: str, known_device: bool = False) -> None:
     """Count one try of a password, before it is checked. Raises TooMany when it may not be checked now.
 

@@ -69,6 +69,7 @@ SETTINGS = Entry(
             "password set_up_second_factor turn_off_second_factor recovery_codes renew_recovery_codes",
         ),
         *_pages("registration", "contacts correction close_account"),
+        *_pages("desk", "my_data my_data_copy my_data_seen"),
     ),
 )
 PROFILE = Entry(
@@ -82,7 +83,7 @@ WAITING = Entry("待办审核", "workflow:inbox", _pages("workflow", "done appro
 PEOPLE = Entry(
     "专技人员信息查询",
     "desk:people",
-    (*_pages("desk", "person person_history reset_password"), "registration:dismiss"),
+    (*_pages("desk", "person person_number person_history reset_password"), "registration:dismiss"),
     to=_holds(Duty.PEOPLE),
 )
 STATISTICS = Entry("学时统计", "desk:statistics", to=_holds(Duty.PEOPLE))
@@ -224,6 +225,7 @@ PRACTITIONER = [
             Entry("基本信息修改", "registration:own_data", _pages("registration", "contacts close_account")),
             Entry("单位调转", "transfers:transfer"),
             Entry("更正姓名或身份证号", "registration:correction"),
+            Entry("我的数据", "desk:my_data", _pages("desk", "my_data_copy my_data_seen")),
             SETTINGS,
         ),
     ),
@@ -298,7 +300,7 @@ OPERATOR = [
 ]
 FOOTER = [
     ("网站声明", "desk:statement"),
-    ("个人信息保护", "registration:privacy"),
+    ("个人信息处理告知", "registration:privacy"),
     ("无障碍与长者版", "desk:accessibility"),
 ]
 

@@ -205,6 +205,17 @@ PHONENUMBER_DEFAULT_REGION = "CN"
 PHONENUMBER_DB_FORMAT = "E164"
 PHONENUMBER_DEFAULT_FORMAT = "NATIONAL"
 
+# How many different people one admin may open in an hour, bureaus and the platform apart; from which number on it is
+# said in the log (desk/budget.py).
+PERSONS_PER_HOUR = int(os.environ.get("CPE_PERSONS_PER_HOUR", "300"))
+PERSONS_PER_HOUR_OFFICE = int(os.environ.get("CPE_PERSONS_PER_HOUR_OFFICE", "300"))
+PERSONS_ALERT = int(os.environ.get("CPE_PERSONS_ALERT", "150"))
+# Days until what is not needed any more is forgotten (config/forgetting.py): of people whose account ended, of messages,
+# of who looked at whose data (never below half a year).
+FORGET_PEOPLE_AFTER = timedelta(days=int(os.environ.get("CPE_FORGET_PEOPLE_DAYS", "365")))
+FORGET_MESSAGES_AFTER = timedelta(days=int(os.environ.get("CPE_FORGET_MESSAGES_DAYS", "730")))
+FORGET_ACCESS_AFTER = timedelta(days=int(os.environ.get("CPE_FORGET_ACCESS_DAYS", "1095")))
+
 # --- mail and SMS: seams (README, "邮件与短信") ----------------------------------------------------
 EMAIL_BACKEND = os.environ.get("CPE_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 EMAIL_HOST = os.environ.get("CPE_SMTP_HOST", "localhost")

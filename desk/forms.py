@@ -8,6 +8,24 @@ from desk.wanted import WITHOUT, Standing
 from orgs.models import TitleLevel, TitleSeries
 
 
+class NumberReasonForm(forms.Form):
+    """What a whole number is needed for: told to whom it belongs."""
+
+    use_required_attribute = False
+
+    reason = forms.CharField(
+        label="原因",
+        min_length=4,
+        max_length=100,
+        help_text="例如：核对社保缴费记录。本人会原样看到。",
+        error_messages={
+            "required": "请写明原因。",
+            "min_length": "原因请写具体，不少于 4 个字。",
+            "max_length": "请写在 100 字以内。",
+        },
+    )
+
+
 class PeopleSearch(forms.Form):
     """Name, number and where the year stands. `clean()` tells the last four of an ID number from all of it."""
 

@@ -20,8 +20,6 @@ from orgs.name_parts import LONGEST, NUMBER, parts_to_find, plain
 from workflow.wording import NOTHING, hours, masked_name
 
 ORDER = ("-pk",)  # of those who left
-# Pages of single people that one person may open in an hour (trust.md §3.13): nobody reads a whole unit that way.
-OPENED_PER_HOUR = 300
 
 
 class Row(NamedTuple):

@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from desk import views, views_figures
+from desk import numbers, views, views_figures
 
 app_name = "desk"
 urlpatterns = [
@@ -15,6 +15,7 @@ urlpatterns = [
     path("statistics/", views_figures.statistics, name="statistics"),
     path("people/<int:practitioner_id>/", views.person, name="person"),
     path("people/<int:practitioner_id>/history/", views.person_history, name="person_history"),
+    path("people/<int:practitioner_id>/number/", numbers.person_number, name="person_number"),
     path("people/<int:practitioner_id>/reset-password/", views.reset_password, name="reset_password"),
     path("organizations/", views.tree, name="tree"),
     path("organizations/waiting/", views_figures.waiting_below, name="waiting"),
@@ -27,4 +28,5 @@ urlpatterns = [
     ),
     path("search/", views.find, name="search"),
     path("exports/", include("desk.exports.urls")),
+    path("my/held/", include("desk.own.urls")),
 ]

@@ -8,18 +8,18 @@ from django.utils.http import urlencode
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from accounts import throttle
 from accounts.kept import form_data
 from accounts.password import issue_one_use_secret
 from accounts.refused import Refused
 from credits.standing import standing_of
 from credits.years import current_year
-from desk import elder, history, homes, offices, search, units, wanted
+from desk import budget, elder, history, homes, offices, search, units, wanted
 from desk import faq as questions
 from desk import people as looking_up
 from desk.forms import PeopleSearch, SearchForm, UnitSearch
+from desk.seen_people import visible_person
 from orgs.doors import for_admins, for_admins_with
-from orgs.models import Duty, Kind, Organization, Practitioner
+from orgs.models import Duty, Kind, Organization
 from orgs.tree import chain_above
 from transfers.releasing import releasable
 from workflow import inbox, keyset
@@ -116,11 +116,11 @@ def _people(
 @for_admins_with(Duty.PEOPLE)
 def person(request: HttpRequest, practitioner_id: int) -> HttpResponse:
     """One person: data, hours of the year, matters, what changed. The ID number stays masked."""
-    one = _visible_person(request, practitioner_id)
+    one = visible_person(request, practitioner_id)
     try:
-        throttle.spend("person-opened", request.user.pk, limit=looking_up.OPENED_PER_HOUR, per=throttle.HOUR)
-    except throttle.TooMany as too_many:
-        return render(request, "429.html", {"wait": too_many.words}, status=429)
+        budget.open_person(request.actor, one)
+    except budget.BudgetSpent as spent:
+        return render(request, "desk/budget.html", {"sentence": str(spent)}, status=429)
     matters = Application.objects.about(one).visible_to(request.actor).order_by("-submitted_at")
     context = {
         "person": one,
@@ -138,7 +138,11 @@ def person(request: HttpRequest, practitioner_id: int) -> HttpResponse:
 @for_admins_with(Duty.PEOPLE)
 def person_history(request: HttpRequest, practitioner_id: int) -> HttpResponse:
     """变更记录 of one person, all of it."""
-    one = _visible_person(request, practitioner_id)
+    one = visible_person(request, practitioner_id)
+    try:
+        budget.open_person(request.actor, one)
+    except budget.BudgetSpent as spent:
+        return render(request, "desk/budget.html", {"sentence": str(spent)}, status=429)
     context = {
         "name": one.user.name,
         "way": [{"name": "专技人员信息查询", "url": reverse("desk:people")}],
@@ -146,13 +150,6 @@ def person_history(request: HttpRequest, practitioner_id: int) -> HttpResponse:
         "changes": history.of_practitioner(one, request.actor, request.GET),
     }
     return render(request, "desk/history.html", context)
-
-
-def _visible_person(request: HttpRequest, practitioner_id: int) -> Practitioner:
-    visible = Practitioner.objects.visible_to(request.actor).active()
-    return get_object_or_404(
-        visible.select_related("user", "employer", "field_of_study", "title_series"), pk=practitioner_id
-    )
 
 
 @require_http_methods(["GET", "POST"])

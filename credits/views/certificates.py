@@ -17,6 +17,7 @@ from credits.paper.content import ContentRefused, grouped, restored
 from credits.printing import bundle_file, certificate_file
 from credits.verifying import TAGS
 from credits.years import current_year, declarable_years
+from orgs import access
 from orgs.actor import Actor
 from orgs.doors import for_any_role, for_practitioners
 from workflow.told import told
@@ -85,6 +86,9 @@ def certificate_pdf(request: HttpRequest, certificate_id: int) -> HttpResponse:
     one = _visible(request, certificate_id)
     try:
         pdf = certificate_file(one)
+        if one.practitioner.user_id != request.actor.user.pk:
+            what = access.AccessEntry.What.CERTIFICATE
+            access.note(request.actor, [one.practitioner.user_id], what, "办理证书", about=one.number)
     except Refused as refusal:
         messages.error(request, str(refusal))
         return redirect("credits:certificate", one.pk)

@@ -17,6 +17,7 @@ from desk.exports.log import note
 from desk.exports.making import make
 from desk.exports.models import Export, ExportAccess, ExportState
 from desk.exports.sheets import Sheet
+from orgs import access
 from orgs.actor import Actor, hold_right
 
 AT_ONCE = 2_000
@@ -67,6 +68,9 @@ def ask(wish: Wish, actor: Actor) -> tuple[Export, list[tuple] | None]:
             wish, actor, state=ExportState.DONE, finished_at=now, rows_total=len(rows), rows_done=len(rows)
         )
         note(export, ExportAccess.Verb.MADE)
+        if not wish.masked:
+            what = access.AccessEntry.What.EXPORT
+            access.note(actor, wish.sheet.people(rows), what, export.reason, about=wish.sheet.label)
     return export, rows
 
 

@@ -33,7 +33,7 @@ class ExportForm(forms.Form):
         label="用途",
         required=False,
         max_length=200,
-        help_text="选择“完整显示”时必须填写，例如：核对 2026 年度职称评审名单。用途会写入文件首行和导出日志。",
+        help_text="选择“完整显示”时必须填写，例如：核对 2026 年度职称评审名单。用途会写入文件首行和导出日志，名单上的人都可以看到。",
         error_messages={"max_length": "用途最多 200 个字，请缩短。"},
     )
 

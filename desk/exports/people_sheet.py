@@ -65,13 +65,17 @@ class PeopleSheet(Sheet):
 
     @staticmethod
     def number(masked: bool) -> list[str]:
-        return ["user__id_masked"] if masked else ["user__id_kind", "user__id_index", "user__id_sealed"]
+        whole = ["user_id", "user__id_kind", "user__id_index", "user__id_sealed"]
+        return ["user__id_masked"] if masked else whole
+
+    def people(self, rows: list[tuple]) -> list[int]:
+        return [row[-4] for row in rows]
 
     @staticmethod
     def who(name: str, number: list, masked: bool) -> list[str]:
         if masked:
             return [masked_name(name), *number]
-        kind, index, sealed = number
+        _, kind, index, sealed = number
         return [name, User(id_kind=kind, id_index=index, id_sealed=sealed).id_number.reveal()]
 
     def cells(self, row: tuple, *, masked: bool) -> list:

@@ -22,7 +22,7 @@ from accounts.refused import Refused
 from orgs.actor import actor_of
 from orgs.models import Kind, Organization
 from registration import again as refill
-from registration import unit_search
+from registration import notice, unit_search
 from registration.enrol import already, enrol_organization, enrol_practitioner
 from registration.forms.entering import FORMS, ProgressForm, RegistrationForm, UnitSearchForm, WithdrawForm
 from registration.models import EmployerRegistration
@@ -85,8 +85,9 @@ def _own_unit(request: HttpRequest, whose: User | None) -> str:
 @login_not_required
 @require_http_methods(["GET"])
 def privacy(request: HttpRequest) -> HttpResponse:
-    """What the platform does with personal data (PIPL art. 17)."""
-    return render(request, "registration/privacy.html")
+    """个人信息处理告知: what the platform does with personal data (PIPL art. 17, 35)."""
+    context = {"version": notice.VERSION, "periods": notice.periods()}
+    return render(request, "registration/privacy.html", context)
 
 
 @login_not_required
@@ -265,6 +266,7 @@ def _change_address(field: str, situation: Situation, chosen: Organization, page
 @transaction.atomic
 def _file(page: RegistrationForm) -> Application:
     payload = page.payload()
+    notice.acknowledged(payload)
     if page.role == Role.PRACTITIONER:
         return enrol_practitioner(page.person, payload)
     application = enrol_organization(page.person, payload, page.role)

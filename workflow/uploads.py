@@ -9,6 +9,7 @@ import io
 import math
 import re
 import tempfile
+import threading
 import unicodedata
 import warnings
 import zlib
@@ -22,6 +23,8 @@ from PIL import Image, ImageOps
 
 NAME_LENGTH = 120
 _IN_MEMORY = 1024 * 1024
+# A picture of 40 megapixels unpacks to 120 MB: as many of them as there are threads would be more than a process has.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class Unacceptable(Exception):
@@ -84,7 +87,8 @@ def examine(upload: UploadedFile) -> Examined:
     for magic, judge, content_type, extensions in _KINDS:
         if content.startswith(magic):
             try:
-                kept = judge(content, shown)
+                with _ONE_AT_A_TIME:
+                    kept = judge(content, shown)
             except MemoryError as error:
                 raise Unacceptable(
                     f"文件“{shown}”展开后太大，这次没有收下，请压缩或降低分辨率后再传。"
@@ -142,9 +146,8 @@ def _measure(content: bytes, kind: str, shown: str) -> None:
 def _written_anew(content: bytes, kind: str) -> bytes:
     with Image.open(io.BytesIO(content), formats=[kind]) as picture:
         picture.load()
-        upright = ImageOps.exif_transpose(picture)
-        if kind == "JPEG" and upright.mode not in ("L", "RGB"):
-            upright = upright.convert("RGB")
+        ImageOps.exif_transpose(picture, in_place=True)  # a copy would be as large again
+        upright = picture.convert("RGB") if kind == "JPEG" and picture.mode not in ("L", "RGB") else picture
         # A picture made of the pixels alone: no EXIF, comment, profile or text chunk comes along.
         upright.info = {key: value for key, value in upright.info.items() if key == "transparency"}
         out = io.BytesIO()

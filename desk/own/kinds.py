@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db.models import Model, Q
 
 from accounts.models import Authenticator, OneUseSecret, RoleAccount, SecondFactorReset, Session, User
-from credits.models import Certificate, IntakeRecord, LedgerEntry, Standing
+from credits.models import Certificate, IntakeRecord, LedgerEntry, Lowering, Standing
 from desk.models import Export
 from desk.own.reading import described
 from orgs.access import AccessEntry
@@ -71,7 +71,7 @@ def kinds_of(user: User) -> list[Kind]:
 
 def _account(user: User) -> Iterator[dict]:
     own = {"证件号码": user.id_number.reveal()}
-    yield described(user, "name id_kind mobile email created_at last_login") | own
+    yield described(user, "name id_kind") | own | described(user, "mobile email created_at last_login")
 
 
 def _roles(user: User) -> Iterator[dict]:
@@ -138,6 +138,11 @@ def _hours(user: User) -> Iterator[dict]:
     records = IntakeRecord.objects.filter(practitioner__user=user).select_related("provider").order_by("pk")
     said = "provider event_id year subject hours title started_on completed_on certificate_number received_at"
     yield from _each(records, said)
+    lowered = Lowering.objects.filter(declaration__practitioner=user.practitioner).order_by("pk")
+    yield from _each(lowered, "before after reason at")
+    for one in user.practitioner.unit_declared.select_related("unit_declaration").order_by("pk"):
+        said = described(one, "answer objection answered_at")
+        yield {"单位申报": described(one.unit_declaration)} | said
     entries = (
         LedgerEntry.objects.filter(practitioner__user=user).select_related("organization").order_by("pk")
     )

@@ -1,6 +1,7 @@
 """我的数据 (U13): what is held about me, a copy of it, and who looked at it."""
 
 import json
+import re
 from collections.abc import Iterator
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -24,6 +25,7 @@ from workflow.wording import shown_time
 
 ORDER = ("-at", "-pk")
 NEWEST = 3
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+\d\d:\d\d")
 
 
 @require_http_methods(["GET"])
@@ -91,6 +93,8 @@ def _lines(row: dict) -> Iterator[tuple[str, str]]:
 def _text(value) -> str:
     if isinstance(value, bool):
         return "是" if value else "否"
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return value[:16].replace("T", " ")
     return "、".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -25,16 +25,17 @@ CREATE FUNCTION forget_access(before timestamptz) RETURNS bigint LANGUAGE sql SE
     SELECT count(*) FROM gone
 $$;
 
--- The history of a person, and of organisations that never came into being, where they are the contact.
-CREATE FUNCTION forget_history(person bigint, name text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+-- The history of a person, and their name as the contact in that of organisations which they administered.
+CREATE FUNCTION forget_history(person bigint, called text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = public, pg_temp AS $$
 BEGIN
     IF EXISTS (SELECT FROM accounts_roleaccount WHERE user_id = person AND status <> 'closed') THEN
         RAISE EXCEPTION 'user % has a live role', person USING ERRCODE = 'restrict_violation';
     END IF;
     DELETE FROM orgs_historicalpractitioner WHERE user_id = person;
-    UPDATE orgs_historicalorganization SET contact_name = '' WHERE contact_name = name;
-    UPDATE accounts_secondfactorreset SET reason = replace(reason, name, '本人') WHERE user_id = person;
+    UPDATE orgs_historicalorganization SET contact_name = '' WHERE contact_name = called
+       AND id IN (SELECT organization_id FROM orgs_historicalorgadmin WHERE user_id = person);
+    UPDATE accounts_secondfactorreset SET reason = replace(reason, called, '本人') WHERE user_id = person;
 END $$;
 """
 ALLOW = """

@@ -262,7 +262,7 @@ def unit_people(world: FuzzWorld) -> Place:
         "do": ["all", "none", "names", "find", "check", "enter"],
         "go": ["?after=1"],
         "names": ["测试5001"],
-        "level": ["middle"],
+        "title_level": ["middle"],
     }
     return Place(world.clients["unit"], reverse("credits:unit_people"), more)
 

@@ -24,6 +24,7 @@ from credits.models import (
 from credits.unit_files import files_of, keep_files
 from credits.years import current_year
 from orgs.models import Practitioner, TitleLevel
+from tests.clicks import Visitor
 from tests.race import at_once, without_lock
 from tests.test_matrix import PIXEL
 from tests.town import Town
@@ -56,6 +57,11 @@ subjects = ["professional"]
 member = "作者"
 rates = [{ alone = 30, first = 30, others = 10 }]
 """
+FORUM = """[activity.forum]
+name = "论坛"
+subjects = ["professional"]
+rates = [{ hours = 8, level = "national" }, { hours = 4, level = "city" }]
+[activity.thesis]"""
 
 
 @pytest.fixture
@@ -534,11 +540,34 @@ def test_choosing_by_title_level(town):
 
     def all_of(level):
         return (
-            browser.post("/hours/unit/new/people/", {"do": "all", "level": level}).context["picking"].picked
+            browser.post("/hours/unit/new/people/", {"do": "all", "title_level": level})
+            .context["picking"]
+            .picked
         )
 
     assert all_of("middle") == {titled.pk}
     assert all_of("none") == {untitled.pk}
+
+
+def test_the_level_of_the_activity_survives_a_search_for_people(town):
+    """Both lists stand in one form: the title level of people is another field than the level of what they did."""
+    unit = town.employer()
+    person = town.practitioner(at=unit)
+    browser = town.login(unit)
+    packs.publish(
+        packs.draft(
+            RULES.replace("[activity.thesis]", FORUM).replace("test-conversions", "test-levels"),
+            bureau=town.bureau,
+        )
+    )
+    begin(browser, kind="forum", level="national")
+    visitor = Visitor(browser, "/hours/unit/new/people/")
+    visitor.press("查找")
+    assert visitor.url == "/hours/unit/new/people/", visitor.text
+    visitor.tick("person", person.pk)
+    visitor.press("下一步：核对")
+    visitor.press("同意声明并为 1 人提交")
+    assert UnitDeclaration.objects.get().level == "national"
 
 
 def test_nobody_chosen_is_said(town):

@@ -61,7 +61,8 @@ def read(data: QueryDict, people: QuerySet, most: int) -> Picking:
     picked = set(people.filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()
     found = Picking(picked, gone=len(wanted) - len(picked))
     found.text = data.get("q", "").replace("\0", "").strip()[:50]
-    found.level = data.get("level", "")[:12]
+    # Named in full: the form that travels along may have a level of its own, that of the activity.
+    found.level = data.get("title_level", "").replace("\0", "")[:12]
     fits = _fitting(people, found.text, found.level)
     do = asked_for(data)
     if do == "all":

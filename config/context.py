@@ -5,6 +5,7 @@ identities.
 """
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import NamedTuple
 
 from django.conf import settings
@@ -316,7 +317,7 @@ def page(request: HttpRequest) -> dict:
 
 
 def _page(request: HttpRequest, actor: Actor) -> dict:
-    footer = [{"label": label, "url": reverse(name)} for label, name in FOOTER]
+    footer = [{"label": label, "url": _address(name)} for label, name in FOOTER]
     if actor:
         footer.insert(0, {"label": "常见问题", "url": reverse("desk:faq")})
     return {
@@ -362,8 +363,12 @@ def _nav(request: HttpRequest, actor: Actor) -> dict:
 
 
 def _shown(entry: Entry, current: bool, count: str = "") -> dict:
-    url = reverse(entry.page) + (f"?{entry.query}" if entry.query else "")
+    url = _address(entry.page) + (f"?{entry.query}" if entry.query else "")
     return {"label": entry.label, "url": url, "current": current, "count": count}
+
+
+# Two dozen addresses of every page, always the same.
+_address = cache(reverse)
 
 
 def _counts(request: HttpRequest, actor: Actor, entries: list[Entry]) -> dict[str, str]:

@@ -131,6 +131,8 @@ TEMPLATES = [
 ]
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"
+# Django ships its widgets in both: fields with long lists of choices cost half of what they do in its own templates.
+FORM_RENDERER = "django.forms.renderers.Jinja2"
 
 # --- database ------------------------------------------------------------------------------------
 # manage.py sets DATABASE_URL to the embedded server when it is not given.

@@ -159,21 +159,25 @@ def shown(rows: list[dict], actor: Actor, year: int) -> list[Row]:
     years = credits.Standing.objects.filter(practitioner__in=[row["pk"] for row in rows], year=year)
     stands = {pk: one for pk, *one in years.values_list("practitioner", "total", "complete")}
     person, reset = for_each("desk:person"), for_each("desk:reset_password")
-    return [
-        Row(
-            person(row["pk"]),
-            masked_name(row["name"]),
-            row["id_masked"],
-            row["unit"],
-            row["title"] or NOTHING,
-            hours(stands[row["pk"]][0]) if row["pk"] in stands else "0",
-            stands.get(row["pk"], (0, False))[1],
-            reset(row["pk"])
-            if row["employer_id"] == actor.organization.pk and row["user_id"] != actor.user.pk
-            else "",
+    unit, user = actor.organization.pk, actor.user.pk
+    found = []
+    for row in rows:
+        pk = row["pk"]
+        total, complete = stands.get(pk, (0, False))
+        may_reset = row["employer_id"] == unit and row["user_id"] != user
+        found.append(
+            Row(
+                person(pk),
+                masked_name(row["name"]),
+                row["id_masked"],
+                row["unit"],
+                row["title"] or NOTHING,
+                hours(total) if total else "0",
+                complete,
+                reset(pk) if may_reset else "",
+            )
         )
-        for row in rows
-    ]
+    return found
 
 
 def shown_left(rows: list[dict]) -> list[Row]:

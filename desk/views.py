@@ -105,11 +105,16 @@ def _people(
         "left": left,
         "unit": unit,
         "year": year,
-        "with_unit": not left and (unit or actor.organization).subordinates.exists(),
+        "with_unit": not left and _has_units(unit or actor.organization),
         "with_reset": not unit and not left and actor.organization.kind == Kind.EMPLOYER,
         "may_have_left": not unit and actor.organization.kind == Kind.EMPLOYER,
     }
     return render(request, "desk/people.html", context)
+
+
+def _has_units(place: Organization) -> bool:
+    """Whether its people may belong to different units."""
+    return place.kind != Kind.EMPLOYER or place.subordinates.exists()
 
 
 @require_http_methods(["GET"])

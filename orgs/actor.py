@@ -1,10 +1,12 @@
 """当前身份: who acts in this request. Read again from the database at each request, so that rights change at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 from django.contrib import messages
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, OuterRef
+from django.db.models import BooleanField, Field, IntegerField, QuerySet
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
 from accounts.entrance import ACCOUNT, EPOCH
@@ -73,19 +75,48 @@ NOBODY = Actor()
 
 
 def _joined():
-    # One query: this runs at every request.
     return RoleAccount.objects.select_related("user", "practitioner__employer", "org_admin__organization")
 
 
-def _joined_with_frame():
-    unread = Message.objects.filter(user=OuterRef("user_id")).unread().values("pk")[: MOST + 1]
-    others = RoleAccount.objects.active().filter(user=OuterRef("user_id")).exclude(pk=OuterRef("pk"))
-    return _joined().annotate(unread=ArraySubquery(unread), has_others=Exists(others))
+def _of_request(request: HttpRequest):
+    """One query, as small as the role allows: this runs at every request, and the user came with the session."""
+    user, row = request.user.pk, request.session.row
+    unread, others = _frame()
+    practitioner = row is not None and row.role == Role.PRACTITIONER
+    return (
+        RoleAccount.objects.filter(pk=request.session[ACCOUNT], user_id=user)
+        .select_related("practitioner__employer" if practitioner else "org_admin__organization")
+        .annotate(unread=unread(user), has_others=others(user))
+    )
+
+
+_ANYBODY = -1
+
+
+@cache
+def _frame() -> tuple[Callable[[int], RawSQL], Callable[[int], RawSQL]]:
+    """What the frame says of a user: how many messages are unread, whether there are two active identities or more.
+
+    As text that is made once: to put these two together each time cost as much as the rest of the query.
+    """
+
+    def once(shape: str, rows: QuerySet, field: Field) -> Callable[[int], RawSQL]:
+        sql, values = rows.values("pk").query.sql_with_params()
+        return lambda user: RawSQL(  # noqa: S611 (made by the ORM, values apart)
+            shape.format(sql), [user if one == _ANYBODY else one for one in values], field
+        )
+
+    unread = Message.objects.filter(user=_ANYBODY).unread()
+    identities = RoleAccount.objects.filter(user=_ANYBODY).active()
+    return (
+        once("SELECT count(*) FROM ({}) found", unread[: MOST + 1], IntegerField()),
+        once("SELECT count(*) > 1 FROM ({}) found", identities[:2], BooleanField()),
+    )
 
 
 def _actor(account: RoleAccount) -> Actor:
     frame = {
-        "unread": len(getattr(account, "unread", ())),
+        "unread": getattr(account, "unread", 0),
         "has_others": getattr(account, "has_others", False),
     }
     if account.role == Role.PRACTITIONER:
@@ -143,8 +174,11 @@ class ActorMiddleware:
     def _read(self, request: HttpRequest) -> Actor:
         if not request.session.get(ACCOUNT) or not request.user.is_authenticated:
             return NOBODY
-        account = _joined_with_frame().filter(pk=request.session[ACCOUNT], user_id=request.user.pk).first()
-        actor = _actor(account) if account else NOBODY
+        account = next(iter(_of_request(request)), None)
+        actor = NOBODY
+        if account:
+            account.user = request.user
+            actor = _actor(account)
         if actor and account.epoch == request.session.get(EPOCH) and _may_act(actor):
             return actor
         log_out(request)

@@ -3,8 +3,10 @@
 import copy
 
 from crispy_forms.helper import FormHelper
+from crispy_forms.templatetags.crispy_forms_filters import as_crispy_field
 from crispy_forms.utils import render_crispy_form
 from django import forms, template
+from django.utils.html import format_html
 
 from workflow import wording
 
@@ -41,6 +43,25 @@ def first_id(field):
     # Grouped options count twice (id_x_0_0), and a group may be empty: then its frame is the target.
     options = field.subwidgets
     return options[0].id_for_label if options else f"div_{field.auto_id}"
+
+
+_PLAIN = {forms.TextInput: "textinput form-control", forms.Select: "select form-select"}
+
+
+@register.filter
+def in_filter(field):
+    """A field of a filter bar: the markup of bootstrap5/field.html, whose templates are passed by where there is nothing
+    but a label and a control. These bars stand over the lists that are opened most."""
+    looks = _PLAIN.get(type(field.field.widget))
+    if not looks or field.errors or field.help_text or field.field.required:
+        return as_crispy_field(field)
+    return format_html(
+        '<div id="div_{}" class="fg"><label for="{}" class="form-label">{}</label>{}</div>',
+        field.auto_id,
+        field.id_for_label,
+        field.label,
+        field.as_widget(attrs={"class": looks}),
+    )
 
 
 @register.filter

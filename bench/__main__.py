@@ -16,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench.pages import Compared
 from bench.servers import ROOT, Province
 
 SMALL, LARGE = 4_000, 4_000_000
@@ -44,6 +45,7 @@ def main() -> None:
     asked.add_argument("--only", default=",".join(PARTS))
     options = asked.parse_args()
     parts = options.only.split(",")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     folder = Path(os.environ.get("CPE_DATA_DIR", ROOT / ".data")) / "bench"
     small, large = Province(SMALL, folder), Province(options.people, folder)
     if {"pages", "lists", "single", "crowd", "many"} & set(parts):
@@ -169,13 +171,26 @@ def _write(found: dict) -> None:
             )
     for name, row in results.items():
         if row.get("pages"):
-            lines += ["", f"## {name}", "", "| 页面 | 小省 ms | 大省 ms | 比值 |", "|---|---:|---:|---:|"]
-            lines += [
-                f"| `{path}` | {small:.1f} | {large:.1f} | {ratio:.2f} |"
-                for path, large, small, ratio in row["pages"]
-            ]
+            lines += _pages(name, row["pages"])
     (ROOT / "bench" / "results.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _pages(name: str, pages: list) -> list[str]:
+    lines = [
+        "",
+        f"## {name}",
+        "",
+        "| 页面 | 小省 ms | 行 | 大省 ms | 行 | 比值 | 大省最大单位 ms |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for one in (Compared(*page) for page in pages):
+        ratio = f"{one.ratio:.2f}" if one.alike else f"（{one.ratio:.2f}，行数不同）"
+        lines.append(
+            f"| `{one.path}` | {one.small:.1f} | {one.small_rows} | {one.large:.1f} | {one.large_rows} | {ratio}"
+            f" | {one.largest:.1f} |"
+        )
+    return lines
 
 
 def _machine() -> str:

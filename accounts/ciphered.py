@@ -20,16 +20,16 @@ from accounts.models import IndexStep
 class Column:
     """One column of ciphertext (`is_index` False) or of blind indexes.
 
-    `found_by` are the ways to the rows that hold one of the indexes of table `step` (before, after) of a rotation:
-    conditions on this table, called `t`, beside `t.<column> = step.before`. More than one where no single index finds
-    all of them.
+    `found_by`, for big tables: queries that give the keys of the rows which hold `step.before`, one of the indexes of a
+    rotation whose `step.after` is to stand there (where they belong to a person, that one is there already). Several
+    where no single index of the database finds all of them. Without any, the whole table is looked through.
     """
 
     model: type[Model]
     name: str
     purpose: str
     is_index: bool
-    found_by: tuple[str, ...] = ("TRUE",)
+    found_by: tuple[str, ...] = ()
 
     @property
     def table(self) -> str:
@@ -48,7 +48,7 @@ def sealed(model: type[Model], name: str, purpose: str) -> None:
 
 
 def indexed(model: type[Model], name: str, purpose: str, *found_by: str) -> None:
-    _COLUMNS.append(Column(model, name, purpose, True, found_by or ("TRUE",)))
+    _COLUMNS.append(Column(model, name, purpose, True, found_by))
 
 
 def all_columns() -> list[Column]:

@@ -198,12 +198,12 @@ def _step(cursor, column: Column, changed: list[tuple]) -> None:
     )
     for other in all_columns():
         if other.is_index and other.purpose == column.purpose and other != column:
+            here = f"UPDATE {other.table} t SET {other.name} = step.after FROM {step}"  # noqa: S608
             for way in other.found_by:
-                cursor.execute(
-                    f"UPDATE {other.table} t SET {other.name} = step.after FROM {step}"  # noqa: S608
-                    f" WHERE t.{other.name} = step.before AND {way}",
-                    [before, after],
-                )
+                one = f", LATERAL ({way}) one (key) WHERE t.{other.key} = one.key"
+                cursor.execute(here + one, [before, after])
+            if not other.found_by:
+                cursor.execute(f"{here} WHERE t.{other.name} = step.before", [before, after])
 
 
 def _stepped() -> list[Column]:

@@ -11,7 +11,9 @@ indexed(
     IntakeRecord,
     "person_index",
     PURPOSE,
-    "t.practitioner_id IS NULL",
-    "t.practitioner_id IN (SELECT p.id FROM orgs_practitioner p JOIN accounts_user u ON u.id = p.user_id"
-    " WHERE u.id_index = step.before OR u.id_index = step.after)",
+    "SELECT id FROM credits_intakerecord WHERE practitioner_id IS NULL AND person_index = step.before",
+    # Planned for one person each: all together would be looked for by reading every record there is.
+    "SELECT r.id FROM (SELECT p.id FROM accounts_user u JOIN orgs_practitioner p ON p.user_id = u.id"
+    " WHERE u.id_index = step.after OFFSET 0) person, LATERAL (SELECT id FROM credits_intakerecord"
+    " WHERE practitioner_id = person.id AND person_index = step.before OFFSET 0) r",
 )

@@ -22,6 +22,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dj_database_url
 import psycopg
@@ -36,7 +37,7 @@ from django.test import override_settings
 from accounts.models import User
 from credits.years import current_year
 from tests import race
-from tests.cluster import Cluster
+from tests.cluster import BINARIES, Cluster
 from tests.faults_browser import Answer, Browser
 from tests.mail_server import free_port
 from tests.tiers import figure, times
@@ -100,6 +101,11 @@ class Server(Cluster):
         found = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'cpe' AND wait_event_type = 'Lock'"
         return self.sql(found)[0][0] >= count
 
+    def wanted_alone(self, table: str) -> bool:
+        """Whether somebody waits to have the table for themselves."""
+        found = "SELECT 1 FROM pg_locks WHERE relation = '{}'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted"
+        return bool(self.sql(found.format(table), "cpe"))
+
 
 def children_of(pid: int) -> list[int]:
     threads = Path(f"/proc/{pid}/task").glob("*/children")
@@ -136,7 +142,8 @@ class Stage:
         self.workers: list[subprocess.Popen] = []
         self.browsers: dict[int, Browser] = {}
 
-    def set_up(self) -> "Stage":
+    def set_up(self, like: str) -> "Stage":
+        """Make and start everything. `like` is a migrated database, whose tables are copied where that is possible."""
         self.data.mkdir()
         self.server.make().start()
         self.server.sql("CREATE ROLE cpe LOGIN")
@@ -144,8 +151,11 @@ class Stage:
         wanted = DURABLE | {"data_checksums": "on"}
         assert {name: self.server.sql(f"SHOW {name}")[0][0] for name in wanted} == wanted
         collecting = self.manage("collectstatic", "--no-input", "--verbosity=0")
+        commands = ["load_reference", "load_hours"]
+        if not self._copied(like):
+            commands.insert(0, "migrate")
         with self.inside():
-            for command in ("migrate", "load_reference", "load_hours"):
+            for command in commands:
                 call_command(command, verbosity=0, stdout=io.StringIO())
             self.town = town = Town()
             self.old, self.new = town.employer(name="测试房产中心"), town.employer(name="测试公路中心")
@@ -160,6 +170,19 @@ class Stage:
             self.password = make_password(PASSWORD)
         self.open()
         return self
+
+    def _copied(self, like: str) -> bool:
+        """Whether the tables came from there. Not when these programs are older than that server."""
+        dump = [BINARIES / "pg_dump", "--no-owner", "--no-privileges", f"--dbname={like}"]
+        rows = [f"--table={name}" for name in ("django_migrations", "django_content_type", "auth_permission")]
+        for more in (["--schema-only"], ["--data-only", *rows]):
+            dumped = subprocess.run([*dump, *more], capture_output=True, check=False)
+            if dumped.returncode:
+                return False
+            load = [BINARIES / "psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]
+            load.append(f"--dbname={self.server.url('cpe', 'cpe')}")
+            subprocess.run(load, input=dumped.stdout, stdout=subprocess.DEVNULL, check=True)
+        return True
 
     def tear_down(self) -> None:
         for worker in self.workers:
@@ -194,21 +217,22 @@ class Stage:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     # --- the website and the worker ------------------------------------------------------------------
-    def open(self, application: str = "config.wsgi", **environment: str) -> None:
+    def open(self) -> None:
         """Start gunicorn as in production, two processes of four threads."""
-        self.website = self._popen(
+        self.website = self.gunicorn(self.port)
+
+    def gunicorn(self, port: int, application: str = "config.wsgi", **environment: str) -> subprocess.Popen:
+        process = self._popen(
             "website.log", sys.executable, "-m", "gunicorn", "-c", "python:config.gunicorn",
-            "--bind", f"127.0.0.1:{self.port}", application, **environment,
+            "--bind", f"127.0.0.1:{port}", application, **environment,
         )  # fmt: skip
-        until(self.answers, 60, "the website did not start")
+        until(lambda: Browser(port).get("/health/").status == 200, 60, "the website did not start")
+        return process
 
     def close(self) -> None:
         if self.website and self.website.poll() is None:
             self.website.terminate()
             self.website.wait(60)
-
-    def answers(self) -> bool:
-        return Browser(self.port).ask("GET", "/health/").status == 200
 
     def processes(self) -> list[int]:
         """The website's workers."""
@@ -246,19 +270,25 @@ class Stage:
                 wrapper.close()
                 connections["default"] = own
 
-    def browser(self, who, anew: bool = False) -> Browser:
-        """Somebody who went through the login form; another tab of theirs when they did before."""
+    def browser(self, who, port: int = 0) -> Browser:
+        """Somebody who went through the login form; another tab of theirs when they did before.
+
+        With a `port` at another website, where nobody is known.
+        """
         with self.inside():
             account = self.town._account(who)
-            if account.pk in self.browsers and not anew:
+            if account.pk in self.browsers and not port:
                 return self.browsers[account.pk].copy()
             role, number = account.role, account.user.id_number.reveal()
             User.objects.filter(pk=account.user.pk).update(password=self.password)
-        browser = self.browsers[account.pk] = Browser(self.port)
+        browser = Browser(port or self.port)
         browser.ask("GET", "/login/")
         answer = browser.post("/login/", role=role, id_number=number, password=PASSWORD)
         assert answer.status == 302, answer.text
         assert answer.to == "/", answer.to
+        if port:
+            return browser
+        self.browsers[account.pk] = browser
         return browser.copy()
 
     def filed(self, person) -> int:
@@ -329,7 +359,7 @@ class Ledger:
 class Busy(threading.Thread):
     """Somebody who does one thing after the other, and sends a form again until it is answered.
 
-    `answers` holds (monotonic time, status, seconds) of every try. A status of 500 is nobody's to accept.
+    `answers` holds (time of the clock that only goes forward, status, seconds) of every try. A status of 500 is nobody's to accept.
     """
 
     def __init__(self, browser: Browser, ledger: Ledger):
@@ -339,7 +369,7 @@ class Busy(threading.Thread):
 
     def run(self) -> None:
         try:
-            while not self.over.is_set() and self.act():
+            while self.act() and not self.over.wait(times(0.05, 0)):
                 pass
         except BaseException as error:
             self.error = error
@@ -411,7 +441,7 @@ class Signer(Busy):
 class Traffic:
     """Six people at work while something happens. What they did is right, or leaving this block fails."""
 
-    def __init__(self, stage: Stage, ledger: Ledger, matters: int = times(50, 400)):
+    def __init__(self, stage: Stage, ledger: Ledger, matters: int = times(24, 100)):
         self.stage = stage
         with stage.inside():
             steps = [stage.step_of(stage.filed(person)) for person in stage.people(matters)]
@@ -487,14 +517,17 @@ _stages: list[Stage] = []
 
 
 @pytest.fixture
-def stage(request, tmp_path_factory, django_db_blocker) -> Stage:
+def stage(request, tmp_path_factory, django_db_setup, django_db_blocker) -> Stage:
     """One for all modules of this process: it takes fifteen seconds to set up."""
     if sys.platform != "linux":
         pytest.skip("!!! fault drills look into /proc: Linux alone")
     if not _stages:
         one = Stage(tmp_path_factory.mktemp("faults"), django_db_blocker)
         request.config.add_cleanup(one.tear_down)
-        _stages.append(one.set_up())
+        here = urlsplit(os.environ["DATABASE_URL"])._replace(
+            path="/" + connections["default"].settings_dict["NAME"]
+        )
+        _stages.append(one.set_up(here.geturl()))
     return _stages[0]
 
 

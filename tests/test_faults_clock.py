@@ -6,6 +6,7 @@ test_kept.py, test_passwords.py, test_second_factor.py, test_sessions.py.
 
 import datetime
 import re
+import time
 import zoneinfo
 
 import pytest
@@ -21,28 +22,41 @@ SHANGHAI = zoneinfo.ZoneInfo("Asia/Shanghai")
 NEGATIVE = re.compile(r"[-−–]\s?\d+ ?(天|小时|分钟|秒)")
 
 
-@pytest.fixture
-def clock(stage):
-    """Sets the website's clock: by seconds, or to a time in Shanghai."""
-    file = stage.folder / "clock"
+class Clock:
+    """A website of its own whose clock can be set: by seconds, or to a time in Shanghai."""
 
-    def set_to(wanted) -> None:
+    def __init__(self, stage):
+        self.file, self.stage, self.port = stage.folder / "clock", stage, faults.free_port()
+        self.set(0)
+        self.website = stage.gunicorn(
+            self.port, "tests.faults_clock", CPE_CLOCK=str(self.file), WEB_CONCURRENCY="1"
+        )
+
+    def set(self, wanted) -> None:
         if isinstance(wanted, datetime.datetime):
-            wanted = wanted.timestamp() - faults.time.time()
-        aside = file.with_suffix(".new")
+            wanted = wanted.timestamp() - time.time()
+        aside = self.file.with_suffix(".new")
         aside.write_text(str(float(wanted)))
-        aside.replace(file)
+        aside.replace(self.file)
 
-    set_to(0)
-    stage.close()
-    stage.open("tests.faults_clock", CPE_CLOCK=str(file))
-    stage.browsers.clear()
-    try:
-        yield set_to
-    finally:
-        stage.browsers.clear()
-        stage.close()
-        stage.open()
+    def login(self, who):
+        return self.stage.browser(who, port=self.port)
+
+    def stop(self) -> None:
+        self.website.terminate()
+        self.website.wait(60)
+
+
+_clocks: list[Clock] = []
+
+
+@pytest.fixture
+def clock(stage, request):
+    if not _clocks:
+        _clocks.append(Clock(stage))
+        request.config.add_cleanup(_clocks[0].stop)
+    _clocks[0].set(0)
+    return _clocks[0]
 
 
 def complete(stage):
@@ -70,15 +84,15 @@ def filed(stage, browser) -> int:
     return int(re.fullmatch(r"/applications/(\d+)/", answer.to)[1])
 
 
-def signed_by(stage, unit, application: int, order: int, ledger) -> None:
+def signed_by(clock, unit, application: int, order: int, ledger) -> None:
     """By somebody who logs in with the clock as it is, and reads nothing strange."""
-    reviewer = stage.browser(unit, anew=True)
+    reviewer = clock.login(unit)
     for path in ("/inbox/", f"/applications/{application}/"):
         page = reviewer.get(path)
         assert page.status == 200
         assert not NEGATIVE.search(page.text), NEGATIVE.search(page.text)
-    with stage.inside():
-        step = stage.step_of(application, order)
+    with clock.stage.inside():
+        step = clock.stage.step_of(application, order)
     assert reviewer.post(f"/steps/{step}/approve/", comment="").status == 302
     ledger.note("approve", step)
 
@@ -86,43 +100,43 @@ def signed_by(stage, unit, application: int, order: int, ledger) -> None:
 def test_back_and_forth_by_two_hours(stage, clock):
     person = complete(stage)
     with stage.drill() as ledger:
-        browser = stage.browser(person)
+        browser = clock.login(person)
         certificate = issued(stage, browser, person)
         application = filed(stage, browser)
         ledger.note("submit", application)
-        clock(-2 * HOUR)
-        signed_by(stage, stage.old, application, 1, ledger)
+        clock.set(-2 * HOUR)
+        signed_by(clock, stage.old, application, 1, ledger)
         page = browser.get(
             f"/applications/{application}/"
         )  # the session lives on, though it began in the future
         assert page.status == 200
         assert not NEGATIVE.search(page.text)
         assert issued(stage, browser, person) == certificate
-        clock(2 * HOUR)
+        clock.set(2 * HOUR)
         late = browser.post(f"/applications/{application}/withdraw/")
         assert late.to.startswith("/login/")  # half an hour without a click is long over
-        signed_by(stage, stage.new, application, 2, ledger)
+        signed_by(clock, stage.new, application, 2, ledger)
         with stage.inside():
             person.refresh_from_db()
             assert person.employer_id == stage.new.pk
             log = Event.objects.filter(application=application).order_by("number")
             assert [one.verb for one in log] == ["submit", "approve", "approve"]
-        assert issued(stage, stage.browser(person, anew=True), person) == certificate
+        assert issued(stage, clock.login(person), person) == certificate
 
 
 def test_across_the_new_year(stage, clock):
     person = complete(stage)
     with stage.drill() as ledger:
-        clock(datetime.datetime(YEAR, 12, 31, 23, 58, tzinfo=SHANGHAI))
-        browser = stage.browser(person, anew=True)
+        clock.set(datetime.datetime(YEAR, 12, 31, 23, 58, tzinfo=SHANGHAI))
+        browser = clock.login(person)
         certificate = issued(stage, browser, person)
         application = filed(stage, browser)
         ledger.note("submit", application)
         assert f'value="{YEAR + 1}"' not in browser.get("/hours/years/").text
-        clock(datetime.datetime(YEAR + 1, 1, 1, 0, 0, 1, tzinfo=SHANGHAI))
+        clock.set(datetime.datetime(YEAR + 1, 1, 1, 0, 0, 1, tzinfo=SHANGHAI))
         assert issued(stage, browser, person) == certificate
-        signed_by(stage, stage.old, application, 1, ledger)
+        signed_by(clock, stage.old, application, 1, ledger)
         assert str(YEAR + 1) in browser.get("/hours/years/").text
-        clock(datetime.datetime(YEAR, 12, 31, 23, 59, 59, tzinfo=SHANGHAI))  # and back again
+        clock.set(datetime.datetime(YEAR, 12, 31, 23, 59, 59, tzinfo=SHANGHAI))  # and back again
         assert issued(stage, browser, person) == certificate
-        signed_by(stage, stage.new, application, 2, ledger)
+        signed_by(clock, stage.new, application, 2, ledger)

@@ -169,7 +169,13 @@ def _field_key(suite: Suite, key_id: str, purpose: str) -> bytes:
 
 def blind_index(value: str, purpose: str) -> str:
     """Return 64 characters: the same for the same value, of no use without the keys. This is the one to write."""
-    return _to_layer(base_index(value, purpose), purpose, _place(settings.INDEX_CURRENT))
+    return current_index(base_index(value, purpose), purpose)
+
+
+def current_index(base: str, purpose: str) -> str:
+    """The index to write, for who has made the first one already."""
+    layer = settings.INDEX_CURRENT
+    return _to_layer(base, purpose, _place(layer)) if layer else base
 
 
 def blind_indexes(value: str, purpose: str) -> list[str]:
@@ -236,6 +242,7 @@ def _keyed(suite: str, key: bytes, info: str) -> HMAC:
 # --- keys -----------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=128)
 def _read_key(setting: str, text: str) -> bytes:
     """Return the 32 bytes of a key. Its text never enters a message."""
     for decode in (bytes.fromhex, lambda t: base64.b64decode(t, validate=True), base64.urlsafe_b64decode):

@@ -209,7 +209,7 @@ class RowReader:
             ):
                 raise _Bad
         # A digest has to come out the same when index keys were rotated.
-        lasting = number.lasting_index
+        lasting, index = number.lasting_and_index
         years, until = str(year), str(completed_on)
         # Who, what and when tell one row from another; the rest may turn out to be written otherwise.
         own = (
@@ -221,7 +221,7 @@ class RowReader:
             own, lasting, name, years, subject, str(hours), title, since, until, certificate, corrects
         )
         return Checked(
-            row, own, digest, number.index, last, name, year, subject, hours, title,
+            row, own, digest, index, last, name, year, subject, hours, title,
             started_on, completed_on, certificate, key_of(certificate) if certificate else "", corrects,
         )  # fmt: skip
 
@@ -304,8 +304,13 @@ def _plain(cell: Cell) -> str | int | float | datetime.date:
     return cell
 
 
+_PACKED = frozenset("=#'")  # what a cell begins with that is not what it seems
+
+
 def _trimmed(text: str) -> str:
     text = text.strip()
+    if text[:1] not in _PACKED:
+        return text
     if text.startswith("="):
         quoted = _QUOTED.fullmatch(text)
         if quoted is None:
@@ -350,12 +355,14 @@ def _whole(cell, label: str) -> str:
 
 
 def _id_number(cell: Cell) -> IdNumber:
-    plain = _plain(cell)
-    if not isinstance(plain, str) or _SCIENTIFIC.fullmatch(plain):
-        raise _Bad("证件号码按数字存放，末尾几位会丢失，请把这一列设为文本格式后重新填写。")
     try:
         # Most are of one kind, which their shape tells at once.
-        return IdNumber.parse(plain) if _RESIDENT.fullmatch(plain) else IdNumber.read(plain)
+        if isinstance(cell, str) and _RESIDENT.fullmatch(cell):
+            return IdNumber.parse(cell)
+        plain = _plain(cell)
+        if not isinstance(plain, str) or _SCIENTIFIC.fullmatch(plain):
+            raise _Bad("证件号码按数字存放，末尾几位会丢失，请把这一列设为文本格式后重新填写。")
+        return IdNumber.read(plain)
     except InvalidIdNumber as error:
         raise _Bad(error.sentence) from None
 

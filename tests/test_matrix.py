@@ -41,6 +41,7 @@ from orgs.uscc import make_temporary
 from registration.models import IdentityCorrection, TemporaryCode
 from tests.test_credits import sign
 from tests.test_exports import stored
+from tests.tiers import figure
 from tests.town import Town
 from transfers.models import Release
 from workflow import engine
@@ -577,7 +578,16 @@ SHOWS_NUMBERS = {"registration:correction_numbers"}
 @pytest.mark.parametrize("name", MATRIX)
 def test_page(world, name):
     """The whole row of one address: every person, both methods."""
-    wrong = []
+    with figure("cells") as cells, figure("leaks") as leaks:
+        wrong, leaking = _row(world, name)
+        cells.tried = leaks.tried = 2 * len(EVERYBODY)
+        cells.failed, leaks.failed = len(wrong), len(leaking)
+    assert not wrong + leaking, "\n".join(wrong + leaking)
+
+
+def _row(world, name: str) -> tuple[list[str], list[str]]:
+    """What is wrong in the cells of one address, and which of the answers hold a whole ID number."""
+    wrong, leaking = [], []
     for who in EVERYBODY:
         for method in ("get", "post"):
             answer = ask(world, who, method, world.url(name))
@@ -589,8 +599,8 @@ def test_page(world, name):
                 wrong.append(f"{who} {method}: {expected} expected, {found} found")
             for number in world.numbers if name not in SHOWS_NUMBERS else ():
                 if number in answer.content_read:
-                    wrong.append(f"{who} {method}: a whole ID number in the answer")
-    assert not wrong, "\n".join(wrong)
+                    leaking.append(f"{who} {method}: a whole ID number in the answer")
+    return wrong, leaking
 
 
 def has_foreigners(page: Page) -> bool:
@@ -604,20 +614,22 @@ def has_foreigners(page: Page) -> bool:
 )
 def test_a_foreign_object_answers_as_a_missing_one(world, name):
     page, url, gone = MATRIX[name], world.url(name), world.url(name, missing=True)
-    compared = 0
-    for who in EVERYBODY:
-        for method in ("get", "post"):
-            if page.expected(who, method) == "404":
-                foreign, missing = ask(world, who, method, url), ask(world, who, method, gone)
-                assert foreign.status_code == missing.status_code == 404
-                assert same_bytes(foreign.content_read) == same_bytes(missing.content_read), (who, method)
-                compared += 1
-    assert compared
+    with figure("cells") as compared:
+        for who in EVERYBODY:
+            for method in ("get", "post"):
+                if page.expected(who, method) == "404":
+                    compared.tried += 1
+                    foreign, missing = ask(world, who, method, url), ask(world, who, method, gone)
+                    assert foreign.status_code == missing.status_code == 404
+                    assert same_bytes(foreign.content_read) == same_bytes(missing.content_read), (who, method)
+    assert compared.tried
 
 
 @pytest.mark.parametrize("name", MATRIX)
 @pytest.mark.parametrize("method", ["put", "patch", "delete", "trace"])
 def test_other_methods_are_not_offered(world, name, method):
-    for who in ("nobody", "person", "unit"):
-        answer = ask(world, who, method, world.url(name))
-        assert answer.status_code in (403, 405) or kind_of(answer) == "login", who
+    with figure("cells") as cells:
+        for who in ("nobody", "person", "unit"):
+            cells.tried += 1
+            answer = ask(world, who, method, world.url(name))
+            assert answer.status_code in (403, 405) or kind_of(answer) == "login", who

@@ -84,7 +84,8 @@ class Command(BaseCommand):
                     side_by_side(
                         [
                             lambda own: hours.write_records(own, provider, year),
-                            lambda own: (hours.write_ledger(own, year), people.write_keys(own)),
+                            lambda own: hours.write_ledger(own, year),
+                            people.write_keys,
                         ],
                         large,
                     )

@@ -135,7 +135,7 @@ class Stage:
 
     def __init__(self, folder: Path, blocker):
         self.folder, self.blocker = folder, blocker
-        self.server = Server(folder / "server", **DURABLE)
+        self.server = Server(folder / "server", min_wal_size="32MB", **DURABLE)
         self.data = folder / "cpe"
         self.port = free_port()
         self.website = None

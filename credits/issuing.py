@@ -1,6 +1,7 @@
 """What a bureau sees of certificates: who is to be issued to, what was issued, how often it was checked."""
 
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.http import QueryDict
 from django.urls import reverse
 
 from credits.models import Certificate, CertificateBatch, CertificateCheck, Standing
@@ -8,41 +9,43 @@ from credits.paper.content import read_number
 from credits.snapshot import Rulebook, is_complete
 from credits.verifying import TAGS
 from orgs.actor import Actor
-from orgs.models import Practitioner, Status
+from orgs.models import PersonKey, Practitioner, Status
+from orgs.name_parts import parts_to_find
+from workflow import reach
 from workflow.wording import hours as shown
 from workflow.wording import masked_name, shown_date, shown_time
 
 ORDER = ("-pk",)
 
 
-def waiting(actor: Actor, year: int) -> QuerySet:
-    """People below whose year is complete by its flag and who never had a certificate of it, for `keyset.page`."""
-    had = Certificate.objects.filter(practitioner=OuterRef("practitioner"), year=year)
-    return (
-        _below(actor, year)
-        .filter(complete=True, practitioner__status=Status.ACTIVE)
-        .exclude(Exists(had))
-        .values("pk", person=F("practitioner"))
-    )
-
-
-def named(actor: Actor, year: int, name: str) -> QuerySet:
-    """People below of this name who have hours in the year, whatever they lack, for `keyset.page`."""
-    return (
-        _below(actor, year)
-        .filter(practitioner__user__name__startswith=name)
-        .values("pk", person=F("practitioner"))
-    )
-
-
-def _below(actor: Actor, year: int) -> QuerySet:
-    return Standing.objects.visible_to(actor).filter(year=year)
+def page(actor: Actor, year: int, name: str, asked: QueryDict) -> reach.Page:
+    """People below, in the order of their units: who completed the year by its flag and never had a certificate of it;
+    by name everybody approved who has hours in the year, whatever they lack. Rows are dicts with `person`."""
+    place = actor.organization.path
+    people = Practitioner.objects.filter(path__startswith=place).values(place=F("path"), person=F("pk"))
+    years = Standing.objects.filter(practitioner=OuterRef("pk"), year=year)
+    parts = parts_to_find(name)
+    if parts:
+        has_all = (
+            Exists(PersonKey.objects.filter(key=part, path=OuterRef("path"), practitioner=OuterRef("pk")))
+            for part in parts[1:]
+        )
+        fitting = Practitioner.objects.filter(Exists(years), *has_all)
+        keys = PersonKey.objects.filter(key=parts[0], path__startswith=place)
+        walk = keys.values(place=F("path"), person=F("practitioner_id"))
+    else:
+        had = Certificate.objects.filter(practitioner=OuterRef("pk"), year=year)
+        fitting = Practitioner.objects.active().filter(Exists(years.filter(complete=True)), ~Exists(had))
+        walk = people
+    # Asked for each person of the walk alone, so that no plan reads all of them together.
+    fits = Subquery(fitting.filter(pk=OuterRef("person")).values("pk")[:1])
+    return reach.page(people, asked, walk.alias(fits=fits))
 
 
 def people_rows(rows: list[dict], year: int, *, had_none: bool) -> list[dict]:
     """Lines of the list, measured now: who may be issued to, and why others may not. Four queries for any number.
 
-    `had_none`: the list is `waiting`, so that nobody's certificate need be looked for.
+    `had_none`: the list is that of those who had none, so that nobody's certificate need be looked for.
     """
     ids = [row["person"] for row in rows]
     people = {

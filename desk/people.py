@@ -11,12 +11,12 @@ from django.http import QueryDict
 
 from accounts.id_number import IdNumber
 from credits import models as credits
-from desk import reach
 from desk.addresses import for_each
 from desk.wanted import WITHOUT, Standing, year_of
 from orgs.actor import Actor
 from orgs.models import Duty, OrgAdmin, Organization, PersonKey, Practitioner, Status
 from orgs.name_parts import LONGEST, NUMBER, parts_to_find, plain
+from workflow import reach
 from workflow.wording import NOTHING, hours, masked_name
 
 ORDER = ("-pk",)  # of those who left

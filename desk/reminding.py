@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from accounts.models import Message
 from accounts.outbox import message, notify_all
-from desk import people, reach, unmet
+from desk import people, unmet
 from orgs.actor import Actor, hold_right
 from orgs.models import Organization, Practitioner
+from workflow import reach
 
 MOST_LOOKED = 5_000
 MOST_TOLD = 1_000

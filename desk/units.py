@@ -16,7 +16,7 @@ from accounts.id_number import normalise
 from accounts.models import AccountStatus
 from credits.tallies import NONE, Count
 from credits.years import current_year
-from desk import met, reach
+from desk import met
 from desk.addresses import for_each, narrowed_for_each
 from desk.wanted import query
 from orgs.actor import Actor
@@ -24,6 +24,7 @@ from orgs.choosing import CODE_LENGTH
 from orgs.level import RANK
 from orgs.models import Duty, Kind, OrgAdmin, Organization, Status
 from orgs.name_parts import holding
+from workflow import reach
 from workflow.inbox import MOST, detail_url, shown_count
 from workflow.models import Step, StepState
 from workflow.wording import NOTHING, days_waited, masked_name, percent, shown_date, shown_time

@@ -13,10 +13,11 @@ from credits.hours_field import ZERO
 from credits.models import Standing
 from credits.required import lines_of, packs_at, rules_among
 from credits.rules.shapes import Pack
-from desk import people, reach, wanted
+from desk import people, wanted
 from desk.addresses import for_each
 from orgs.actor import Actor
 from orgs.models import Organization, Practitioner
+from workflow import reach
 from workflow.wording import NOTHING, hours, masked_name, shown_date
 
 AGAIN_AFTER = datetime.timedelta(days=7)  # nobody is reminded of a year more often

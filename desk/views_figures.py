@@ -10,11 +10,12 @@ from django.views.decorators.http import require_http_methods
 from accounts import replica
 from credits.tallies import Count
 from credits.years import declarable_years
-from desk import met, reach, reminding, unmet, waiting, wanted
+from desk import met, reminding, unmet, waiting, wanted
 from desk.statistics import figures_of as statistics_of
 from desk.statistics import tiles as statistics_tiles
 from orgs.doors import for_admins, for_admins_with
 from orgs.models import Duty, Organization
+from workflow import reach
 
 # --- 学时统计 -----------------------------------------------------------------------------------------
 

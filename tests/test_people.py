@@ -166,8 +166,8 @@ def turn(client, page: str, way: str) -> str:
 
 @pytest.mark.parametrize("asked", ["", "name=甲", "standing=unmet", "level=senior", "name=甲&standing=unmet"])
 def test_pages_forwards_and_backwards_hold_everybody_once(town, monkeypatch, asked):
-    monkeypatch.setattr("desk.reach.page.__defaults__", (None, 3))
-    monkeypatch.setattr("desk.reach.end_of_reach.__defaults__", (True, 4))
+    monkeypatch.setattr("workflow.reach.page.__defaults__", (None, 3))
+    monkeypatch.setattr("workflow.reach.end_of_reach.__defaults__", (True, 4))
     series = TitleSeries.objects.create(code="01", name="高等学校教师")
     unit = town.employer()
     units = [unit, town.employer(under=unit), town.employer(under=unit)]
@@ -198,8 +198,8 @@ def test_pages_forwards_and_backwards_hold_everybody_once(town, monkeypatch, ask
 
 
 def test_a_page_that_stopped_says_how_far_it_looked(town, monkeypatch):
-    monkeypatch.setattr("desk.reach.REACH", 2)
-    monkeypatch.setattr("desk.reach.end_of_reach.__defaults__", (True, 2))
+    monkeypatch.setattr("workflow.reach.REACH", 2)
+    monkeypatch.setattr("workflow.reach.end_of_reach.__defaults__", (True, 2))
     unit = town.employer()
     for _ in range(4):
         town.stands(town.practitioner(at=unit), 30, 60)

@@ -298,8 +298,8 @@ def test_units_by_any_words_of_their_name_whether_few_or_many_are_called_so(town
 
 def test_units_of_a_common_name_are_looked_at_as_far_as_a_page_goes(town, monkeypatch):
     monkeypatch.setattr("desk.units.FEW", 1)
-    monkeypatch.setattr("desk.reach.REACH", 2)
-    monkeypatch.setattr("desk.reach.end_of_reach.__defaults__", (True, 2))
+    monkeypatch.setattr("workflow.reach.REACH", 2)
+    monkeypatch.setattr("workflow.reach.end_of_reach.__defaults__", (True, 2))
     for number in range(3):
         town.employer(name=f"测试甲{number}")
     last = [town.employer(name=f"测试乙{number}") for number in range(2)]

@@ -39,8 +39,7 @@ def issuing_list(request: HttpRequest) -> HttpResponse:
     """签发: who completed the year and has no certificate yet; by name also who cannot have one, and why."""
     form = IssuingFilter(request.GET)
     year, name = form.chosen, form.asked_name
-    found = issuing.named(request.actor, year, name) if name else issuing.waiting(request.actor, year)
-    page = keyset.page(found, issuing.ORDER, request.GET)
+    page = issuing.page(request.actor, year, name, request.GET)
     count = count_of(request.actor.organization, year)
     context = {
         "filter": form,

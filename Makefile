@@ -5,12 +5,13 @@ VENV := .venv
 PY := $(VENV)/bin/python
 TESTS ?= -n 2 --dist loadfile
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check test browser lint lock
+.PHONY: help demo demo-check test browser lint audit lock
 
 help:
 	@echo "make demo   安装依赖，启动演示系统（再次运行接着使用同一份数据）"
 	@echo "make test   安装依赖，运行全部测试"
 	@echo "make lint   代码与模板检查"
+	@echo "make audit  写出软件物料清单 sbom.json，检查依赖是否有已知漏洞"
 	@echo "make lock   按 requirements*.in 重新锁定依赖"
 
 demo: $(VENV)/.runtime
@@ -27,6 +28,24 @@ lint: $(VENV)/.development
 	$(PY) -m ruff format --check .
 	$(PY) -m djlint --lint templates
 
+# Tools of their own, away from what the application runs with. Where no advisories can be had, that is said; what is
+# known to be unsafe fails.
+AUDIT := .venv-audit
+audit: $(AUDIT)/.audit
+	@$(AUDIT)/bin/cyclonedx-py requirements requirements.txt --of JSON --output-reproducible -o sbom.json
+	@echo "软件物料清单：sbom.json（$$(grep -c '"bom-ref": "requirements' sbom.json) 个组件）"
+	@$(AUDIT)/bin/pip-audit --requirement requirements.txt --require-hashes --disable-pip --progress-spinner off \
+		>$(AUDIT)/said 2>&1; found=$$?; \
+	if grep -q 'could not be audited' $(AUDIT)/said; then \
+		echo "!!! $$(grep -c 'could not be audited' $(AUDIT)/said) 个依赖查不到漏洞通告（没有网络？），没有检查。"; \
+	else cat $(AUDIT)/said; fi; \
+	exit $$found
+
+$(AUDIT)/.audit: VENV := $(AUDIT)
+$(AUDIT)/.audit: PY := $(AUDIT)/bin/python
+$(AUDIT)/.audit: requirements-audit.txt
+	$(call install,requirements-audit.txt)
+
 # Hashes of every platform's files come from the package index alone, whatever this machine's pip is set up with.
 lock: export PIP_CONFIG_FILE := /dev/null
 lock: export PIP_FIND_LINKS :=
@@ -37,6 +56,7 @@ lock: COMPILE := $(VENV)/bin/pip-compile --quiet --no-config --generate-hashes -
 lock: $(VENV)/.development
 	$(COMPILE) --output-file requirements.txt requirements.in
 	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in
+	$(COMPILE) --output-file requirements-audit.txt requirements-audit.in
 
 $(VENV)/.runtime: requirements.txt
 	$(call install,requirements.txt)

@@ -136,7 +136,7 @@ def test_a_table_in_use_is_not_waited_for_long(scratch, race, tmp_path):
         process = scratch.migrate("later", **later)
         _, err = process.communicate(timeout=180)
         assert process.returncode == 1
-        assert "有一张表正在使用，等了 5 秒没有等到，这一步迁移没有执行" in err
+        assert "有一张表正在使用，等了 3 秒没有等到，这一步迁移没有执行" in err
         assert "Traceback" not in err
         assert report.execute(column).fetchone() == (0,)
     process = scratch.migrate("later", **later)

@@ -9,8 +9,8 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
 from accounts.kept import forget, form_data, keep, kept
-from credits.duplicates import told
 from credits.deadlines import deadline_in
+from credits.duplicates import told
 from credits.flows import HoursDeclaration
 from credits.forms.declaring import DeclareForm, MineFilter, filled_from
 from credits.kinds import kinds_for

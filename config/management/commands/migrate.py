@@ -1,7 +1,7 @@
 """Django's migrate, one at a time, and never in the way of those who work.
 
 A session lock of the database lets one process migrate; another waits for it, then finds nothing left to do. A table
-that is in use is waited for five seconds only: who waits longer makes everybody else queue up behind.
+that is in use is waited for three seconds only: who waits longer makes everybody else queue up behind.
 
 At its end the rights of the website's own role are set anew (deploy/grants.sql), if the roles of roles.sql are used.
 
@@ -18,7 +18,7 @@ from django.db import OperationalError, connections
 from psycopg.errors import LockNotAvailable
 
 LOCK = 0x6370_6501  # "cpe" and a number: the same in every release, or two releases would not see each other
-LOCK_TIMEOUT = "5s"
+LOCK_TIMEOUT = "3s"
 WAIT_SECONDS = 60
 GRANTS = settings.BASE_DIR / "deploy" / "grants.sql"
 

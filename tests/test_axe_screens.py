@@ -245,6 +245,17 @@ class Walk:
         self.look("filled")
         self.errors()
 
+    def reject_without_a_reason(self):
+        """The reason's field may stay empty where one is ticked, so that it carries no mark of its own."""
+        self.become("employer", self.places.clients["employer"])
+        self.page.goto(self.places.server.url + "/inbox/")
+        self.page.locator("main table a").first.click()
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name="驳回", exact=True).click()
+        assert self.page.locator(".errsum").count() or self.page.get_by_role("alert").count()
+        self.seen.add(name_of(self.page.url))
+        self.look("error")
+
     def look(self, state: str):
         for width in WIDTHS:
             found = self.found_at(width)
@@ -349,6 +360,7 @@ def walk(chromium, places):  # noqa: F811
                 if name not in walk.seen:
                     walk.visit(f"the matrix' {who}", places.world.clients[who], places.world.url(name))
         walk.choose_from_inbox()
+        walk.reject_without_a_reason()
         walk.visit("anybody", Client(), "/reset/no-such-page/here/", status=404)
         walk.visit("practitioner", places.clients["practitioner"], "/inbox/", status=403)
         yield walk

@@ -5,6 +5,7 @@ seconds of merely parsing the file with openpyxl (read_only, values), of the che
 ratio, and the worker's memory. Wanted: at most twice the parsing, below 200 MB, and no more memory for more rows.
 """
 
+import contextlib
 import datetime
 import os
 import re
@@ -95,7 +96,7 @@ def measure(database: str, rows: int, folder: Path) -> int:
         entered(asking, actor, provider, first, SimpleUploadedFile)
         idle = memory(worker, "VmRSS")
         Path(f"/proc/{worker.pid}/clear_refs").write_text("5")  # the highest counts from here
-        checking, entering, done = entered(asking, actor, provider, sheet, SimpleUploadedFile)
+        checking, entering, done = entered(asking, actor, provider, sheet, SimpleUploadedFile, worker)
         highest = memory(worker, "VmHWM")
         _, _, repeated = entered(asking, actor, provider, sheet, SimpleUploadedFile)
     finally:
@@ -103,7 +104,9 @@ def measure(database: str, rows: int, folder: Path) -> int:
         worker.wait(30)
     ratio = (checking + entering) / parsing
     say(f"check {checking:.1f} s, entry {entering:.1f} s: {ratio:.2f} times the parsing")
-    say(f"memory {idle:.0f} MB idle, {highest:.0f} MB at most")
+    say(
+        f"memory {idle:.0f} MB idle, {highest:.0f} MB at most; the process that reads the file {APART[0]:.0f} MB"
+    )
     say(
         f"{done.rows_new:,} entered, {done.rows_waiting:,} of them wait; the same file again: {repeated.rows_known:,} known"
     )
@@ -113,11 +116,11 @@ def measure(database: str, rows: int, folder: Path) -> int:
     return int(ratio > MOST_RATIO or highest > MOST_MB)
 
 
-def entered(asking, actor, provider, path: Path, upload):
+def entered(asking, actor, provider, path: Path, upload, worker=None):
     """Seconds of the check and of the entry, and the batch."""
     started = time.perf_counter()
     batch = asking.upload(provider, upload(path.name, path.read_bytes()), by=actor)
-    wait(batch, "checking")
+    wait(batch, "checking", worker)
     checked = time.perf_counter()
     assert batch.state == "checked", (batch.state, batch.sentence, list(batch.errors.all()[:5].values_list()))
     if not batch.rows_new:
@@ -129,10 +132,18 @@ def entered(asking, actor, provider, path: Path, upload):
     return checked - started, time.perf_counter() - checked, batch
 
 
-def wait(batch, state: str) -> None:
+APART = [0.0]  # MB at most of the process that reads the file
+
+
+def wait(batch, state: str, worker: subprocess.Popen | None = None) -> None:
     while batch.state == state:
         time.sleep(0.05)
         batch.refresh_from_db()
+        for child in Path(f"/proc/{worker.pid}/task").glob("*/children") if worker else ():
+            with contextlib.suppress(OSError, TypeError):  # it may end in this moment
+                for pid in child.read_text().split():
+                    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+                    APART[0] = max(APART[0], int(found[1]) / 1024)
 
 
 def number(n: int) -> str:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from django.db import connection, transaction
 from procrastinate.contrib.django import app
 
+from credits.intake.apart import LinesApart
 from credits.intake.columns import (
     HEADER_WITHIN,
     LABELS,
@@ -22,7 +23,7 @@ from credits.intake.columns import (
     unnamed,
 )
 from credits.intake.judging import judge, of_batch
-from credits.intake.reading import Line, Lines, Unreadable
+from credits.intake.reading import Line, Unreadable
 from credits.intake.working import Again, Progress, drop_file, fail, hold, leave, one_try, tell
 from credits.models import BatchState, IntakeBatch
 
@@ -53,7 +54,7 @@ def check_batch(context, batch_id: int) -> None:
 
 
 def _check(batch: IntakeBatch, file: BinaryIO, progress: Progress) -> None:
-    lines, reader = Lines(file, batch.name), RowReader(batch.provider)
+    lines, reader = LinesApart(file, batch.name), RowReader(batch.provider)
     bad: set[int] = set()
     total = kept = 0
     for portion in _portions(_read(lines, reader)):

@@ -93,3 +93,12 @@ def test_page(world, name):
                 counted.failed += 1
                 wrong.append(f"{who}: {problem}\n    GET {url[:400]}")
     assert not wrong, f"{len(wrong)} of {REQUESTS}:\n" + "\n".join(wrong[:10])
+
+
+@pytest.mark.parametrize("url", ["/inbox/", "/inbox/done/", "/moves/incoming/"])
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-08T00:00:00+23:59"]
+)
+def test_a_place_in_a_time_zone_that_the_database_does_not_know(world, url, moment):
+    answer = world.clients["unit"].get(url, {"after": f"{moment}~1"})
+    assert answer.status_code == 200

@@ -101,4 +101,5 @@ def _value(text: str):
     moment = datetime.datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(text)
-    return moment
+    # In one zone: PostgreSQL knows no time zone of 23 hours, Python does.
+    return moment.astimezone(datetime.UTC)

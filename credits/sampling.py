@@ -22,6 +22,7 @@ from workflow.models import Step
 
 HOURS = "hours-declaration"
 MOST = 10_000  # steps of one draw
+SHOWN = 50  # of them on the page before it
 DRAW_LOCK = 722263
 
 
@@ -47,7 +48,7 @@ class Group:
     to_draw: int
 
 
-def candidates(actor: Actor) -> list[Candidate]:
+def candidates(actor: Actor, most: int = MOST) -> list[Candidate]:
     """What waits for this bureau and was in no draw yet, oldest first, each under its most special policy."""
     steps = list(
         Step.objects.awaiting(actor)
@@ -56,7 +57,7 @@ def candidates(actor: Actor) -> list[Candidate]:
             pk__in=SampleItem.objects.filter(draw__bureau=actor.organization, sampled=True).values("step")
         )
         .oldest_first()
-        .select_related("application__practitioner")[:MOST]
+        .select_related("application__practitioner")[:most]
     )
     applications = [step.application for step in steps]
     payloads = Declaration.objects.in_bulk([one.pk for one in applications])

@@ -198,6 +198,17 @@ def test_two_draws_at_once_draw_everything_once(town):
 # --- the pages -----------------------------------------------------------------------------------------------
 
 
+def test_the_page_before_a_draw_looks_at_the_oldest_alone(town, monkeypatch):
+    """However much waits: the draw itself takes all of it."""
+    monkeypatch.setattr("credits.sampling.SHOWN", 2)
+    waiting(town, 4)
+    client = town.login(town.bureau)
+    client.post("/hours/sampling/policies/", {"percent": "50"})
+    page = text(client.get("/hours/sampling/"))
+    assert "等待审验的学时超过 2 件；最早送达的 2 件按现在的比例将抽中 1 件" in page
+    assert "从 4 件中抽中 2 件" in text(client.post("/hours/sampling/draw/", follow=True))
+
+
 def test_the_pages_from_the_share_to_the_proof(town):
     waiting(town, 4)
     client = town.login(town.bureau)

@@ -30,7 +30,8 @@ def _bureau(request: HttpRequest):
 def overview(request: HttpRequest) -> HttpResponse:
     """抽查: what waits under which share, and the draws so far."""
     bureau = _bureau(request)
-    found = sampling.candidates(request.actor)
+    found = sampling.candidates(request.actor, sampling.SHOWN + 1)
+    more, found = len(found) > sampling.SHOWN, found[: sampling.SHOWN]
     page = keyset.page(
         SampleDraw.objects.filter(bureau=bureau).values("pk", "at", "population", "sampled", "by__name"),
         ("-pk",),
@@ -41,7 +42,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         "groups": sampling.groups(found),
         "waiting": len(found),
         "to_draw": len(sampling.chosen("", found)),
-        "capped": len(found) == sampling.MOST,
+        "more": more,
+        "most": f"{sampling.MOST:,}",
         "draws": [
             {**row, "at": shown_time(row["at"]), "by": masked_name(row["by__name"])} for row in page.rows
         ],

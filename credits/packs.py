@@ -65,9 +65,7 @@ def publish(pack: RulePack, *, by: User | None = None) -> RulePack:
     pack.refresh_from_db()
     if pack.state != PackState.DRAFT:
         raise Refused("这个版本已经发布过了。")
-    later = RulePack.objects.filter(
-        code=pack.code, state=PackState.PUBLISHED, year_from__gte=pack.year_from
-    )
+    later = RulePack.objects.filter(code=pack.code, state=PackState.PUBLISHED, year_from__gte=pack.year_from)
     later.update(state=PackState.SUPERSEDED)
     pack.state, pack.published_by, pack.published_at = PackState.PUBLISHED, by, timezone.now()
     pack.save()

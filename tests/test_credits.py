@@ -346,7 +346,10 @@ def test_a_declaration_is_granted_once(town):
     sign(town, declare(town, person))
     entry = LedgerEntry.objects.get()
     entry.pk = None
-    with pytest.raises(IntegrityError, match="ledger_one_grant_and_reversal_per_declaration"), transaction.atomic():
+    with (
+        pytest.raises(IntegrityError, match="ledger_one_grant_and_reversal_per_declaration"),
+        transaction.atomic(),
+    ):
         entry.save(force_insert=True)
 
 

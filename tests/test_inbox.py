@@ -96,7 +96,9 @@ def test_every_row_is_on_exactly_one_page_both_ways(town):
     client = town.login(unit)
 
     def rows(page):
-        return [int(number) for number in re.findall(r'<td class="hd[^>]*><a href="/applications/(\d+)/"', page)]
+        return [
+            int(number) for number in re.findall(r'<td class="hd[^>]*><a href="/applications/(\d+)/"', page)
+        ]
 
     def link(page, rel):
         found = re.search(rf'rel="{rel}" href="([^"]+)"', page)

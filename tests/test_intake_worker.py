@@ -187,7 +187,9 @@ def test_cancelled_while_it_is_checked(town, provider, monkeypatch):
 
 def test_a_file_of_too_many_rows_leaves_nothing(town, provider, monkeypatch):
     monkeypatch.setattr(reading, "MOST_ROWS", 6_000)
-    monkeypatch.setattr("credits.intake.checking.LinesApart", reading.Lines)  # the other process has its own number
+    monkeypatch.setattr(
+        "credits.intake.checking.LinesApart", reading.Lines
+    )  # the other process has its own number
     batch = uploaded(town, provider, [["", "某", "", "", "", "", "", f"{n}"] for n in range(6_020)])
     run_worker()
     assert reread(batch).state == "failed"

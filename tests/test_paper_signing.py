@@ -2,10 +2,10 @@
 
 import json
 import os
-import sys
 import random
 import shutil
 import subprocess
+import sys
 import threading
 from io import StringIO
 

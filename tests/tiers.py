@@ -45,5 +45,7 @@ def figure(name: str):
                 "failed": counting.failed,
                 "seconds": time.monotonic() - started,
             }
-            with open(path, "a", encoding="utf-8") as file:  # one short line is written whole, also by two workers
+            with open(
+                path, "a", encoding="utf-8"
+            ) as file:  # one short line is written whole, also by two workers
                 file.write(json.dumps(line) + "\n")

@@ -126,7 +126,14 @@ class Town:
             'name = "测试规则"',
             'basis = "测试文号"',
         ]
-        lines += ['origin = "测试"', 'mark = "unverified"', f"year_from = {first}", "[subjects]", 'public = "公需科目"', 'professional = "专业科目"']
+        lines += [
+            'origin = "测试"',
+            'mark = "unverified"',
+            f"year_from = {first}",
+            "[subjects]",
+            'public = "公需科目"',
+            'professional = "专业科目"',
+        ]
         for subject, hours in minimums.items():
             lines += ["[[minimum]]", f"hours = {hours}"]
             lines += [f'subjects = ["{subject}"]'] if subject != "total" else []

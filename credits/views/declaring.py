@@ -118,7 +118,10 @@ def _until(request: HttpRequest, year: int) -> dict:
     """Until when the year can be declared; or why it cannot be now, said before anything is filled in."""
     windows = windows_at(request.actor.practitioner.path, [year]).get((year, WindowKind.DECLARE), [])
     closed = closed_because(windows, year, WindowKind.DECLARE)
-    return {"closed": closed, "deadline": deadline_in(windows, year).sentence if windows and not closed else ""}
+    return {
+        "closed": closed,
+        "deadline": deadline_in(windows, year).sentence if windows and not closed else "",
+    }
 
 
 def _earlier(request: HttpRequest, pk: str) -> Declaration | None:

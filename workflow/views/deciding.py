@@ -188,7 +188,9 @@ _NO_RIGHTS = (
 )
 # A sandbox would keep browsers from showing a PDF at all. What they show it with runs apart from our pages, and no PDF
 # that could do anything by itself was taken in (workflow/uploads.py). It may stand in a frame of our own pages.
-_SHOWN_ONLY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; object-src 'self'; frame-ancestors 'self'"
+_SHOWN_ONLY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; object-src 'self'; frame-ancestors 'self'"
+)
 
 
 @require_http_methods(["GET"])

@@ -21,7 +21,12 @@ class Command(BaseCommand):
         )
 
         parser.add_argument(
-            "--signatures", nargs="?", type=int, const=0, metavar="N", help="也核对证书的签名；带数字时只抽查 N 张"
+            "--signatures",
+            nargs="?",
+            type=int,
+            const=0,
+            metavar="N",
+            help="也核对证书的签名；带数字时只抽查 N 张",
         )
 
     def handle(self, *args, files, **options):

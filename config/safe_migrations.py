@@ -29,6 +29,7 @@ BIG = frozenset(
         "accounts_message",
         "orgs_organization",
         "orgs_practitioner",
+        "orgs_personkey",
         "orgs_historicalpractitioner",
         "workflow_application",
         "workflow_step",

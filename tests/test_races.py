@@ -108,6 +108,61 @@ RACES = {
         "test_two_title_changes_at_once_one_is_filed",
         "test_races:test_without_the_exclusive_key_two_title_changes_are_filed",
     ),
+    "a title change against a transfer": (
+        "test_changes_race",
+        "test_a_title_change_and_a_transfer_at_once_one_is_filed",
+        "test_without_the_lock_title_change_and_transfer_are_both_filed",
+    ),
+    "two corrections to one number": (
+        "test_changes_race",
+        "test_two_corrections_to_one_number_at_once_one_takes_effect",
+        "test_without_check_and_constraint_two_people_have_one_number",
+    ),
+    "a registration below a moving branch": (
+        "test_transfers_race",
+        "test_a_registration_below_a_moving_branch_gets_the_right_path",
+        "test_a_registration_below_a_moving_branch_gets_the_right_path",
+    ),
+    "a release carried out twice": (
+        "test_transfers_race",
+        "test_a_release_carried_out_twice_at_once_files_each_person_once",
+        "test_without_the_rows_lock_a_filed_person_is_called_left_out",
+    ),
+    "two last verifications, one certificate": (
+        "test_certificates_race",
+        "test_r19_two_last_verifications_make_one_certificate",
+        "test_r19_control_without_the_lock_there_are_two",
+    ),
+    "a certificate against hours taken back": (
+        "test_certificates_race",
+        "test_r20_hours_taken_back_while_it_is_issued_change_it",
+        "test_r20_control_without_the_lock_a_certificate_of_lost_hours_stays_valid",
+    ),
+    "two batches of certificates": (
+        "test_certificates_race",
+        "test_two_batches_at_once_have_unique_numbers_without_gaps",
+        "test_control_without_the_number_lock_one_of_them_fails",
+    ),
+    "one event reported several times": (
+        "test_intake_race",
+        "test_one_event_sent_several_times_at_once_counts_once",
+        "test_without_the_constraint_one_event_counts_twice",
+    ),
+    "two reports of one person": (
+        "test_intake_race",
+        "test_two_reports_of_one_person_at_once_are_both_in_the_sum",
+        "test_without_the_lock_one_of_them_is_lost_from_the_sum",
+    ),
+    "a report against the approval of its person": (
+        "test_intake_race",
+        "test_a_report_and_the_approval_of_its_person_at_once_meet",
+        "test_without_lock_and_worker_the_report_is_lost_and_the_worker_finds_it_once",
+    ),
+    "one reset letter used twice": (
+        "test_passwords",
+        "test_two_who_use_it_at_once_one_wins",
+        "test_without_the_one_statement_both_would_win",
+    ),
 }
 
 

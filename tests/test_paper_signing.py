@@ -204,6 +204,9 @@ OLD = {
     "field_keys": {"1": "f"},
     "field_key_current": "1",
     "index_key": "i",
+    "index_suite": "intl",
+    "index_layers": [],
+    "index_current": "",
 }
 
 

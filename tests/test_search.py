@@ -154,8 +154,8 @@ def test_a_further_identity_is_one_click_from_everywhere(town):
     assert "添加身份" not in words(town.login(town.operator()).get("/"))
 
 
-def test_opening_people_has_a_budget(town, monkeypatch):
-    monkeypatch.setattr("desk.people.OPENED_PER_HOUR", 2)
+def test_opening_people_has_a_budget(town, settings):
+    settings.PERSONS_PER_HOUR = 2
     unit = town.employer()
     people = [town.practitioner(at=unit) for _ in range(3)]
     client = town.login(unit)

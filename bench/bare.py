@@ -27,11 +27,11 @@ def template():
 
 @login_required
 def bare(request: HttpRequest) -> HttpResponse:
-    """Fifty people of the branch, newest first, as tuples."""
+    """Fifty people of the branch, in its order as the product's list has them, as tuples."""
     branch = _branch(request.user.pk)
     rows = (
         Practitioner.objects.filter(status="active", path__startswith=branch)
-        .order_by("-pk")
+        .order_by("path", "pk")
         .values_list("pk", "user__name", "user__id_masked", "employer__name", "title")[:50]
     )
     return HttpResponse(template().render({"rows": list(rows)}, request))

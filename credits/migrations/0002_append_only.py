@@ -1,7 +1,8 @@
 """What may never be changed: the ledger, lowered hours, certificates and their events, draws, platforms' records.
 
 The database itself refuses (decision 11, trust.md §3.11). Of a platform's record one thing may be filled in, once:
-the practitioner, when the person registers.
+the practitioner, when the person registers. And the index of the person may become what a rotation of keys says it is
+(accounts_indexstep, filled by the rotation alone, which runs as the owner of the tables: deploy/grants.sql).
 """
 
 from django.db import migrations
@@ -24,6 +25,11 @@ BEGIN
        AND to_jsonb(NEW) - 'practitioner_id' = to_jsonb(OLD) - 'practitioner_id' THEN
         RETURN NEW;
     END IF;
+    IF NEW.person_index <> OLD.person_index
+       AND to_jsonb(NEW) - 'person_index' = to_jsonb(OLD) - 'person_index'
+       AND EXISTS (SELECT FROM accounts_indexstep WHERE before = OLD.person_index AND after = NEW.person_index) THEN
+        RETURN NEW;
+    END IF;
     RAISE EXCEPTION 'append only: %', TG_TABLE_NAME;
 END $$;
 CREATE TRIGGER credits_intakerecord_attach_once BEFORE UPDATE ON credits_intakerecord
@@ -40,5 +46,9 @@ DROP FUNCTION credits_attach_once();
 
 class Migration(migrations.Migration):
     # refuse_change() comes with the workflow's own append-only log.
-    dependencies = [("credits", "0001_initial"), ("workflow", "0002_append_only")]
+    dependencies = [
+        ("credits", "0001_initial"),
+        ("workflow", "0002_append_only"),
+        ("accounts", "0003_index_steps_and_forgetting"),
+    ]
     operations = [migrations.RunSQL(FORBID, ALLOW), migrations.RunSQL(ATTACH_ONCE, ATTACH_FREELY)]

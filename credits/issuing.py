@@ -1,6 +1,6 @@
 """What a bureau sees of certificates: who is to be issued to, what was issued, how often it was checked."""
 
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.http import QueryDict
 from django.urls import reverse
 
@@ -26,20 +26,14 @@ def page(actor: Actor, year: int, name: str, asked: QueryDict) -> reach.Page:
     years = Standing.objects.filter(practitioner=OuterRef("pk"), year=year)
     parts = parts_to_find(name)
     if parts:
-        has_all = (
-            Exists(PersonKey.objects.filter(key=part, path=OuterRef("path"), practitioner=OuterRef("pk")))
-            for part in parts[1:]
-        )
-        fitting = Practitioner.objects.filter(Exists(years), *has_all)
+        fitting = Practitioner.objects.filter(Exists(years)).having(parts[1:])
         keys = PersonKey.objects.filter(key=parts[0], path__startswith=place)
         walk = keys.values(place=F("path"), person=F("practitioner_id"))
     else:
         had = Certificate.objects.filter(practitioner=OuterRef("pk"), year=year)
         fitting = Practitioner.objects.active().filter(Exists(years.filter(complete=True)), ~Exists(had))
         walk = people
-    # Asked for each person of the walk alone, so that no plan reads all of them together.
-    fits = Subquery(fitting.filter(pk=OuterRef("person")).values("pk")[:1])
-    return reach.page(people, asked, walk.alias(fits=fits))
+    return reach.page(people, asked, walk.alias(fits=reach.one_by_one(fitting)))
 
 
 def people_rows(rows: list[dict], year: int, *, had_none: bool) -> list[dict]:

@@ -6,7 +6,7 @@ A whole ID number comes by POST alone and is looked up by its blind index; all e
 
 from typing import NamedTuple
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import QueryDict
 
 from accounts.id_number import IdNumber
@@ -80,12 +80,7 @@ def walk(actor: Actor, filters: dict, unit: Organization | None = None) -> Query
     else:
         people = Practitioner.objects.filter(path__startswith=path, **_of_series(filters))
         people = people.values(place=F("path"), person=F("pk"))
-    return people.alias(fits=one_by_one(_narrowed(Practitioner.objects.active(), filters)))
-
-
-def one_by_one(fitting: QuerySet) -> Subquery:
-    """Whether a person of a walk is among these: asked for each alone, so that no plan reads all of them together."""
-    return Subquery(fitting.filter(pk=OuterRef("person")).values("pk")[:1])
+    return people.alias(fits=reach.one_by_one(_narrowed(Practitioner.objects.active(), filters)))
 
 
 def _top(actor: Actor, unit: Organization | None) -> Organization:
@@ -115,10 +110,8 @@ def _left_over(filters: dict) -> bool:
 
 
 def _narrowed(people: QuerySet, filters: dict) -> QuerySet:
-    for part in parts_to_find(filters.get("name", "")):
-        if part != _key(filters):
-            has_it = PersonKey.objects.filter(key=part, path=OuterRef("path"), practitioner=OuterRef("pk"))
-            people = people.filter(Exists(has_it))
+    parts = parts_to_find(filters.get("name", ""))
+    people = people.having(part for part in parts if part != _key(filters))
     if "series" in filters:
         people = people.filter(**_of_series(filters))
     if "level" in filters:

@@ -76,7 +76,7 @@ def choose(actor: Actor, unit: Organization | None, year: int, after: str = "") 
         Exists(unmet.reminders(year).filter(user=OuterRef("user")))
     )
     fitting = people.standing_is(fitting, "unmet", year)
-    fitting = reach.between(steps.alias(fits=people.one_by_one(fitting)), place, end).filter(
+    fitting = reach.between(steps.alias(fits=reach.one_by_one(fitting)), place, end).filter(
         fits__isnull=False
     )
     rows = list(fitting.order_by("place", "person").values_list("place", "person")[: MOST_TOLD + 1])

@@ -1,7 +1,7 @@
 """Who may see which organisation and which person: once, here."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 
@@ -36,6 +36,14 @@ class PractitionerQuerySet(models.QuerySet):
         if actor.practitioner:
             return self.filter(pk=actor.practitioner.pk)
         return self.none()
+
+    def having(self, parts):
+        """Whose names hold all of these parts (orgs/name_parts.py): asked of each person alone."""
+        keys, found = self.model.keys.rel.related_model.objects, self
+        for part in parts:
+            its = keys.filter(key=part, path=OuterRef("path"), practitioner=OuterRef("pk"))
+            found = found.filter(Exists(its))
+        return found
 
     def ever_at(self, organization):
         """Everybody whom this unit ever had after their registration or transfer was approved (F-88).

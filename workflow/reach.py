@@ -10,7 +10,7 @@ The place is the row's path and id, written "1.2.30~4711" into the address (`aft
 import re
 from dataclasses import dataclass
 
-from django.db.models import BooleanField, F, Func, QuerySet, Value
+from django.db.models import BooleanField, F, Func, OuterRef, QuerySet, Subquery, Value
 from django.http import QueryDict
 
 from workflow.keyset import SIZE
@@ -55,8 +55,9 @@ class Compared(Func):
 def page(found: QuerySet, asked: QueryDict, walk: QuerySet | None = None, size: int = SIZE) -> Page:
     """The page that the address asks for. `found` gives dicts with `place` and `person`, both under one index.
 
-    `walk`: everybody who has to be looked at, with the same two, and `fits`, which is null for who does not; `found` then only says what a row shows. None where `found` needs no looking. One query, three with
-    `walk`. A place that does not read is the first page.
+    `walk`: everybody who has to be looked at, with the same two, and `fits` (one_by_one), which is null for who does
+    not; `found` then only says what a row shows. None where `found` needs no looking. One query, three with `walk`. A
+    place that does not read is the first page.
     """
     forwards = "before" not in asked
     place = read_place(asked.get("after" if forwards else "before", ""))
@@ -80,6 +81,11 @@ def page(found: QuerySet, asked: QueryDict, walk: QuerySet | None = None, size: 
     if forwards:
         return Page(rows, backwards, onwards, looked)
     return Page(rows[::-1], onwards, backwards, looked)
+
+
+def one_by_one(fitting: QuerySet) -> Subquery:
+    """Whether a person of a walk is among these: asked for each alone, so that no plan reads all of them together."""
+    return Subquery(fitting.filter(pk=OuterRef("person")).values("pk")[:1])
 
 
 def _steps(forwards: bool) -> tuple[str, str]:

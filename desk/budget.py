@@ -4,8 +4,11 @@ The same person again costs nothing. Half of the budget is said in the log, once
 """
 
 import logging
+from functools import wraps
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
 from accounts import throttle
 from accounts.throttle import wait_in_words
@@ -17,6 +20,19 @@ logger = logging.getLogger(__name__)
 
 class BudgetSpent(Exception):
     """The message is the sentence to show."""
+
+
+def within_budget(view):
+    """A view that opens people: where the budget is spent, the page that says when it goes on."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except BudgetSpent as spent:
+            return render(request, "desk/budget.html", {"sentence": str(spent)}, status=429)
+
+    return guarded
 
 
 def open_person(actor: Actor, person: Practitioner) -> None:

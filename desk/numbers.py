@@ -19,16 +19,14 @@ from orgs.models import Duty
 @never_cache
 @require_http_methods(["GET", "POST"])
 @for_admins_with(Duty.PEOPLE)
+@budget.within_budget
 def person_number(request: HttpRequest, practitioner_id: int) -> HttpResponse:
     """Asks why, then shows it once. Nothing is shown that could not be written down."""
     one = visible_person(request, practitioner_id)
     form = NumberReasonForm(form_data(request))
     context = {"person": one, "form": form}
     if request.method == "POST" and form.is_valid():
-        try:
-            budget.open_person(request.actor, one)
-        except budget.BudgetSpent as spent:
-            return render(request, "desk/budget.html", {"sentence": str(spent)}, status=429)
+        budget.open_person(request.actor, one)
         with transaction.atomic():
             hold_right(request.actor)
             access.note(

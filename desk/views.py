@@ -119,13 +119,11 @@ def _has_units(place: Organization) -> bool:
 
 @require_http_methods(["GET"])
 @for_admins_with(Duty.PEOPLE)
+@budget.within_budget
 def person(request: HttpRequest, practitioner_id: int) -> HttpResponse:
     """One person: data, hours of the year, matters, what changed. The ID number stays masked."""
     one = visible_person(request, practitioner_id)
-    try:
-        budget.open_person(request.actor, one)
-    except budget.BudgetSpent as spent:
-        return render(request, "desk/budget.html", {"sentence": str(spent)}, status=429)
+    budget.open_person(request.actor, one)
     matters = Application.objects.about(one).visible_to(request.actor).order_by("-submitted_at")
     context = {
         "person": one,
@@ -141,13 +139,11 @@ def person(request: HttpRequest, practitioner_id: int) -> HttpResponse:
 
 @require_http_methods(["GET"])
 @for_admins_with(Duty.PEOPLE)
+@budget.within_budget
 def person_history(request: HttpRequest, practitioner_id: int) -> HttpResponse:
     """变更记录 of one person, all of it."""
     one = visible_person(request, practitioner_id)
-    try:
-        budget.open_person(request.actor, one)
-    except budget.BudgetSpent as spent:
-        return render(request, "desk/budget.html", {"sentence": str(spent)}, status=429)
+    budget.open_person(request.actor, one)
     context = {
         "name": one.user.name,
         "way": [{"name": "专技人员信息查询", "url": reverse("desk:people")}],

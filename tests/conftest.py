@@ -15,6 +15,16 @@ def town(db) -> Town:
     return Town()
 
 
+@pytest.fixture
+def unit(town):
+    return town.employer(name="测试房产中心")
+
+
+@pytest.fixture
+def person(town, unit):
+    return town.practitioner(at=unit, user=town.user(name="测试甲乙"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def static_files_read_once():
     """Every browser of a test loads the middleware anew; looking at all static files took more than a login itself."""

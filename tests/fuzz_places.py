@@ -10,8 +10,7 @@ from unittest import mock
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
-from django.test import Client, override_settings
+from django.test import Client
 from django.urls import reverse
 
 from accounts import password, second_factor
@@ -21,7 +20,7 @@ from credits.years import current_year
 from orgs.models import Organization, Practitioner
 from orgs.uscc import make_temporary
 from registration.situations import situations_of
-from tests import declaring, registering, test_relief, test_second_factor
+from tests import declaring, registering, test_matrix, test_relief, test_second_factor
 from tests.test_matrix import EVERYBODY, MATRIX, World
 from tests.town import PASSWORD, Town
 from workflow.models import Step
@@ -74,23 +73,12 @@ class FuzzWorld(World):
         return [Place(self.clients[who], self.url(name), fields) for who in right]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("fuzz")
-
-
-@pytest.fixture(autouse=True)
-def private_files(settings, folder):
-    """As in conftest.py, but for all forms together."""
-    settings.MEDIA_ROOT = folder
+folder, private_files = test_matrix.folder, test_matrix.private_files
 
 
 @pytest.fixture(scope="module")
 def world(django_db_setup, django_db_blocker, folder):
-    """Built once; everything that is sent is undone."""
-    with django_db_blocker.unblock(), override_settings(MEDIA_ROOT=folder), transaction.atomic():
-        yield FuzzWorld()
-        transaction.set_rollback(True)
+    yield from test_matrix.built_once(FuzzWorld, folder, django_db_blocker)
 
 
 # What is sent to an address from pages that the place itself does not show.

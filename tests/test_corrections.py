@@ -25,16 +25,6 @@ PAGE = "/my/correction/"
 
 
 @pytest.fixture
-def unit(town):
-    return town.employer(name="测试房产中心")
-
-
-@pytest.fixture
-def person(town, unit):
-    return town.practitioner(at=unit, user=town.user(name="测试甲乙"))
-
-
-@pytest.fixture
 def operator(town):
     return town.operator()
 

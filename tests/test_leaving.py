@@ -26,16 +26,6 @@ from workflow.models import Application, Event, RemovedDecision
 PAGE = "/my/leaving/"
 
 
-@pytest.fixture
-def unit(town):
-    return town.employer(name="测试房产中心")
-
-
-@pytest.fixture
-def person(town, unit):
-    return town.practitioner(at=unit, user=town.user(name="测试甲乙"))
-
-
 def close(client, password=PASSWORD):
     return client.post(PAGE, {"current_password": password})
 

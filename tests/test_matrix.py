@@ -524,12 +524,16 @@ def private_files(settings, folder):
     settings.MEDIA_ROOT = folder
 
 
+def built_once(make, folder, blocker):
+    """What `make` builds, for all tests of a module; everything that they do to it is rolled back."""
+    with blocker.unblock(), override_settings(MEDIA_ROOT=folder), transaction.atomic():
+        yield make()
+        transaction.set_rollback(True)
+
+
 @pytest.fixture(scope="module")
 def world(django_db_setup, django_db_blocker, folder):
-    """Built once; everything the cells do is rolled back."""
-    with django_db_blocker.unblock(), override_settings(MEDIA_ROOT=folder), transaction.atomic():
-        yield World()
-        transaction.set_rollback(True)
+    yield from built_once(World, folder, django_db_blocker)
 
 
 def ask(world: World, who: str, method: str, url: str):

@@ -29,16 +29,6 @@ MINE, COPY, SEEN = "/my/held/", "/my/held/copy/", "/my/held/seen/"
 REASON = "核对社保缴费记录"
 
 
-@pytest.fixture
-def unit(town):
-    return town.employer(name="测试房产中心")
-
-
-@pytest.fixture
-def person(town, unit):
-    return town.practitioner(at=unit, user=town.user(name="测试甲乙"))
-
-
 def number_page(person) -> str:
     return f"/people/{person.pk}/number/"
 

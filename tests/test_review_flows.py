@@ -30,16 +30,6 @@ def town(town):
     return town
 
 
-@pytest.fixture
-def unit(town):
-    return town.employer(name="测试房产中心")
-
-
-@pytest.fixture
-def person(town, unit):
-    return town.practitioner(at=unit, user=town.user(name="测试甲乙"))
-
-
 def decide(town, application, by, *, reason=""):
     step = application.steps.get(state="open")
     if reason:

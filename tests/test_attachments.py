@@ -110,6 +110,14 @@ REFUSED = {
         ),
         ACTIVE,
     ),
+    "by reference to an object that is written twice, harmless first": (
+        "a.pdf",
+        pdf(
+            b"1 0 obj << /OpenAction 09 0 R >> endobj\n9 0 obj << /S /GoTo >> endobj\n"
+            b"9 0 obj << /S /URI /URI (http://example.org) >> endobj\n"
+        ),
+        ACTIVE,
+    ),
     "a locked PDF whose objects cannot be read": (
         "a.pdf",
         pdf(object_stream(b"7 0 << >>") + b"8 0 obj << /Encrypt 9 0 R >> endobj\n"),

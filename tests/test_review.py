@@ -215,12 +215,14 @@ def test_a_mobile_number_with_its_country_is_hidden_too(text):
         b"1 0 obj " + b"stream\n" * 400_000,
         b"1 0 obj /ObjStm /Fl stream\n\x78\x9c\x03\x00\x00\x00\x00\x01endstream " * 60_000,
         b"/OpenAction 7 0 R " * 100_000,
+        b"/OpenAction 7 0 R " * 50 + b"7 0 obj " * 300_000,
     ],
-    ids=["streams", "object streams", "actions"],
+    ids=["streams", "object streams", "actions", "writings of one action"],
 )
 def test_a_pdf_cannot_keep_the_server_busy(body):
     upload = SimpleUploadedFile("a.pdf", b"%PDF-1.7\n" + body + b"\n%%EOF\n")
     before = time.process_time()
     with contextlib.suppress(Unacceptable):
         examine(upload)
-    assert time.process_time() - before < 3
+    # Half a second at most; minutes and hours where a part is read again for each part before it.
+    assert time.process_time() - before < 30

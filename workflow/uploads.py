@@ -6,6 +6,7 @@ by itself: run a script, start a program, carry further files, reach out when it
 """
 
 import io
+import itertools
 import math
 import re
 import tempfile
@@ -170,6 +171,7 @@ _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _STREAM = re.compile(rb"(?<!end)stream\r?\n")
 _ENDS = re.compile(rb"%%EOF[\s\x00]*\Z")
 _OPENS = re.compile(rb"/OpenAction\s*(?:(\d{1,10})\s+\d+\s+R|<<)")
+_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})\s+\d+\s+obj")
 _INFLATED_LIMIT = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 # What honest files stay far below: each part of one is read twice, a hundred objects and more share an object
@@ -248,18 +250,21 @@ def _inflated(content: bytes, start: int, room: int) -> tuple[bytes, int]:
 
 def _opens_elsewhere(text: bytes, hidden: list[bytes]) -> bool:
     """Whether opening the document calls an address. Going to a page of its own is what many writers put there."""
-    for number, match in enumerate(_OPENS.finditer(text)):
-        if number >= _MOST_ACTIONS:
-            return True
-        if match[1] is None:
-            action = text[match.end() : match.end() + 500]
-        else:
-            stored = re.search(rb"(?<!\d)" + match[1] + rb"\s+\d+\s+obj(.{0,500})", text, re.DOTALL)
-            # An action inside an object stream has no address of its own: judge the stream as a whole.
-            action = stored[1] if stored else b"".join(hidden)
-        if re.search(rb"/S\s*/URI", action.split(b"endobj")[0]):
-            return True
-    return False
+    openings = list(itertools.islice(_OPENS.finditer(text), _MOST_ACTIONS + 1))
+    if len(openings) > _MOST_ACTIONS:
+        return True
+    actions = [text[match.end() : match.end() + 500] for match in openings if match[1] is None]
+    named, stored = {int(match[1]) for match in openings if match[1]}, set()
+    if named:
+        # Every writing of an object is judged: which of them a reader takes is decided by tables that may lie.
+        for match in _OBJECT.finditer(text):
+            if int(match[1]) in named:
+                stored.add(int(match[1]))
+                actions.append(text[match.end() : match.end() + 500])
+    if named - stored:
+        # An action inside an object stream has no address of its own: judge the stream as a whole.
+        actions.append(b"".join(hidden))
+    return any(re.search(rb"/S\s*/URI", action.split(b"endobj")[0]) for action in actions)
 
 
 _KINDS = [

@@ -266,7 +266,8 @@ def _save(certificates: list[Certificate], people: dict, last: dict, by: User, b
 def _locked(practitioner_ids: Iterable[int]) -> dict[int, Practitioner]:
     """In the order of their ids, as everybody who locks many people does."""
     found = Practitioner.objects.filter(pk__in=list(practitioner_ids)).order_by("pk")
-    found = found.select_related("user", "account", "employer")
+    # The employer after the lock: joined, somebody who moves to another unit meanwhile would be missing here.
+    found = found.select_related("user", "account").prefetch_related("employer")
     return {one.pk: one for one in found.select_for_update(of=("self",), no_key=True)}
 
 

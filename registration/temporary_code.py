@@ -64,8 +64,8 @@ def replace(organization: Organization, real: str) -> None:
 @transaction.atomic
 def revoke(code_id: int, reason: str, by: User) -> TemporaryCode:
     """The code no longer counts; its unit's super admin is told. Raises Refused when it does not count already."""
-    rows = TemporaryCode.objects.select_for_update(of=("self",), no_key=True)
-    found = rows.select_related("organization").get(pk=code_id)
+    # Whose it is, is read after the lock: it may be handed over meanwhile.
+    found = TemporaryCode.objects.select_for_update(no_key=True).get(pk=code_id)
     if found.revoked_at:
         raise Refused("这个临时代码已经撤销，您不用再处理。")
     if found.replaced_at:

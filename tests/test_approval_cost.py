@@ -8,11 +8,13 @@ from workflow import engine
 
 MOST = 10
 # What happens once to a unit or a person may cost more: a code is issued, a whole record changes hands, what platforms
-# reported before somebody registered is looked for.
+# reported before somebody registered is looked for; the place above is read after the lock.
 RARE = {
+    ("authority-registration", "approved"): 11,
     ("employer-registration", "pending"): 18,
+    ("employer-registration", "approved"): 11,
     ("unit-transfer", "approved"): 14,
-    ("practitioner-registration", "approved"): 12,
+    ("practitioner-registration", "approved"): 13,
 }
 
 

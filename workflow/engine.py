@@ -136,11 +136,9 @@ def _locked(model):
     )
 
 
-_WITH = {
-    Application: ("practitioner__user", "organization"),
-    Practitioner: ("user", "employer"),
-    Organization: ("superior",),
-}
+# Read along with the locked row: only what it refers to for good. The joined rows are those of before the wait; when the
+# locked one refers to another by then (moved to another unit), PostgreSQL returns it without that row, or not at all.
+_WITH = {Application: ("practitioner__user", "organization"), Practitioner: ("user",)}
 
 
 @_tried_again

@@ -6,9 +6,10 @@ so that it cannot pass by luck. `without_lock` is the control.
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.consistency import all_invariants
 from workflow import engine
@@ -36,6 +37,47 @@ def at_once(*clicks: Callable[[], object]) -> list[str]:
         thread.join(timeout=60)
         assert not thread.is_alive(), "a click never came back"
     return sorted(outcomes)
+
+
+def one_in_the_other(first: Callable[[], object], second: Callable[[], object]) -> list[str]:
+    """`second` begins when `first` has done everything but commit; `first` commits once that one is through or waits for it.
+
+    With its lock `second` waits and then sees what `first` did. Without it, it acts upon what was true before.
+    """
+    written, through = threading.Event(), threading.Event()
+
+    def holding():
+        try:
+            with transaction.atomic():
+                first()
+                written.set()
+                _until(lambda: through.is_set() or _somebody_waits_for_me())
+        finally:
+            written.set()
+
+    def following():
+        assert written.wait(timeout=20)
+        try:
+            second()
+        finally:
+            through.set()
+
+    return at_once(holding, following)
+
+
+def _somebody_waits_for_me() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+        )
+        return cursor.fetchone()[0]
+
+
+def _until(happens: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not happens():
+        assert time.monotonic() < end, "the other one neither came through nor waits"
+        time.sleep(0.005)
 
 
 @contextlib.contextmanager

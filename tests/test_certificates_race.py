@@ -10,9 +10,10 @@ from credits.certificates import current, issue, issue_many, replace
 from credits.models import Certificate, CertificateEvent, Standing
 from orgs.models import Division, Practitioner
 from tests import test_certificates
-from tests.race import at_once
+from tests.race import at_once, one_in_the_other
 from tests.test_certificates import YEAR, gaps, reported, valid
 from tests.test_credits import declare, sign
+from tests.test_transfers import file_transfer
 from workflow import engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -235,3 +236,26 @@ def test_two_clicks_on_another_certificate_make_one(town, unit):
     assert at_once(*[lambda: replace(one, by=own)] * 2) in (["Refused", "ok"], ["ok", "ok"])
     assert len(valid(person)) == 1
     assert gaps() == []
+
+
+# --- a transfer completes while a certificate is issued (R11) ----------------------------------------------------
+
+
+def employer_joined(ids):
+    """The control: the employer is read by the statement that waits for the lock, as it was before the wait."""
+    found = Practitioner.objects.filter(pk__in=list(ids)).select_related("user", "account", "employer")
+    return {one.pk: one for one in found.select_for_update(of=("self",), no_key=True)}
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_r11_a_certificate_issued_while_the_transfer_completes_names_the_new_unit(
+    town, unit, monkeypatch, locked
+):
+    person, new = complete(town, unit), town.employer()
+    transfer = sign(town, file_transfer(town, person, new), times=1)
+    step, by, own = transfer.steps.get(state="open").pk, town.actor(new), town.actor(person)
+    if not locked:
+        monkeypatch.setattr(certificates, "_locked", employer_joined)
+    moves, issues = lambda: engine.approve(step, by=by), lambda: issue(person, YEAR, by=own)
+    assert one_in_the_other(moves, issues) == (["ok", "ok"] if locked else ["KeyError", "ok"])
+    assert [one.content["unit"] for one in Certificate.objects.all()] == ([new.name] if locked else [])

@@ -72,6 +72,25 @@ def test_one_number_registered_twice_at_once(employer, monkeypatch):
     assert User.objects.by_id_number(IdNumber.parse(number)).count() == 1
 
 
+def in_two_roles(employer):
+    """Somebody new registers as a practitioner and as a unit's admin, in two windows."""
+    number = an_id_number()
+    return number, [
+        lambda: enrol_practitioner(a_person(number), a_practitioner(employer)),
+        lambda: enrol_organization(
+            a_person(number), a_unit(employer.superior, registering.a_code()), Role.EMPLOYER
+        ),
+    ]
+
+
+def test_one_number_registered_in_two_roles_at_once_is_one_person(employer, monkeypatch):
+    """R6: the second one reads that the number is known by now, and proves to be that person."""
+    all_look_before_anyone_writes(monkeypatch, "hold_still")
+    number, clicks = in_two_roles(employer)
+    assert at_once(*clicks) == ["Refused", "ok"]
+    assert User.objects.by_id_number(IdNumber.parse(number)).get().accounts.count() == 1
+
+
 def test_a_known_person_registered_twice_at_once(employer, monkeypatch):
     user = employer.admins.get().user
     all_look_before_anyone_writes(monkeypatch, "hold_still")

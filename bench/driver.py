@@ -14,7 +14,7 @@ import re
 import struct
 import time
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
@@ -43,7 +43,7 @@ class Measured:
     writes: list[float] = field(default_factory=list)
     errors: Counter = field(default_factory=Counter)
     shed: int = 0  # 503 with Retry-After: told to come back, no error
-    slowest: Counter = field(default_factory=Counter)  # address → milliseconds
+    pages: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # by method and address
 
     @property
     def requests(self) -> int:
@@ -51,8 +51,7 @@ class Measured:
 
     def count(self, method: str, path: str, milliseconds: float) -> None:
         (self.reads if method == "GET" else self.writes).append(milliseconds)
-        shape = f"{method} {re.sub(r'[0-9]+', 'N', path.partition('?')[0])}"
-        self.slowest[shape] = max(self.slowest[shape], milliseconds)
+        self.pages[f"{method} {re.sub(r'[0-9]+', 'N', path.partition('?')[0])}"].append(milliseconds)
 
 
 class Browser:

@@ -30,18 +30,23 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 SECONDS_UNTIL_AGAIN = 30
 
 
-def will_pass(error: BaseException | None) -> bool:
-    """Whether the same request may go well in a while, though nobody changed anything in the program."""
+def passing_fault(error: BaseException | None) -> str:
+    """What kind of fault this is when the same request may go well in a while, though nobody changed anything in the program.
+
+    "" for a defect of ours. The kind is made of names alone: what an exception says may hold what somebody typed.
+    """
     while error is not None:
-        if isinstance(error, PASSING) or (isinstance(error, OSError) and error.errno in NO_ROOM):
-            return True
+        if isinstance(error, PASSING):
+            return "/".join(type(one).__name__ for one in (error, error.__cause__) if one is not None)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            return f"{type(error).__name__}/{errno.errorcode[error.errno]}"
         error = error.__cause__ or error.__context__
-    return False
+    return ""
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """500 for a defect of ours, 503 for what passes. Both pages stand alone: whatever broke may break the context too."""
-    if will_pass(sys.exception()):
+    if passing_fault(sys.exception()):
         page = engines["django"].get_template("503.html")
         return HttpResponse(page.render(), status=503, headers={"Retry-After": str(SECONDS_UNTIL_AGAIN)})
     page = engines["django"].get_template("500.html")

@@ -57,6 +57,26 @@ class Named(logging.Filter):
         return True
 
 
+class OneLineForPassing(logging.Filter):
+    """A request that met what passes (a database that is away, a full disk) is one warning; a defect keeps its traceback.
+
+    In a fault every request has the same traceback: thousands of them hide the line that matters, and fill the disk.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == "django.request" and record.exc_info:
+            # Needs Django, which gunicorn's own process has not loaded.
+            from config.errors import passing_fault
+
+            fault = passing_fault(record.exc_info[1])
+            if fault:
+                record.levelno, record.levelname = logging.WARNING, "WARNING"
+                record.exc_info = record.exc_text = None
+                # The path, without query and with control characters escaped, is what Django says last.
+                record.msg, record.args = "will pass, answered 503: %s: %s", (fault, record.args[-1])
+        return True
+
+
 class JsonFormatter(logging.Formatter):
     """One line of JSON: time, level, logger, message, request_id, what `extra` brought, exception."""
 
@@ -93,6 +113,7 @@ def configuration(style: str, level: str, loggers: dict | None = None) -> dict:
         "disable_existing_loggers": False,
         "filters": {
             "named": {"()": "config.logs.Named"},
+            "one_line_for_passing": {"()": "config.logs.OneLineForPassing"},
             "no_id_numbers": {"()": "accounts.log_filter.NoIdNumbers"},
         },
         "formatters": {
@@ -102,7 +123,7 @@ def configuration(style: str, level: str, loggers: dict | None = None) -> dict:
         "handlers": {
             "console": {
                 "class": "logging.StreamHandler",
-                "filters": ["named", "no_id_numbers"],
+                "filters": ["named", "one_line_for_passing", "no_id_numbers"],
                 "formatter": style,
             }
         },

@@ -175,9 +175,13 @@ print(len(found), bare)
 # --- a real server -----------------------------------------------------------------------------------
 
 CANARY_SITE = """
+import errno
+import logging
+
+import psycopg
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.urls import path
-import logging
 
 def boom(request, number):
     raise ValueError("nobody has " + number)
@@ -186,7 +190,19 @@ def fine(request, number):
     logging.getLogger("cpe.site").warning("looked at %s", number, extra={"who": number})
     return HttpResponse("ok")
 
-urlpatterns = [path("boom/<number>", boom), path("fine/<number>", fine)]
+def held(request, number):
+    try:
+        raise psycopg.errors.LockNotAvailable("somebody holds " + number)
+    except psycopg.Error as error:
+        raise OperationalError(str(error)) from error
+
+def full(request, number):
+    try:
+        raise OSError(errno.ENOSPC, "no room for " + number)
+    except OSError as error:
+        raise ValueError("not stored") from error
+
+urlpatterns = [path(f"{view.__name__}/<number>", view) for view in (boom, fine, held, full)]
 handler500 = "config.errors.server_error"
 
 def handler404(request, exception):
@@ -294,6 +310,29 @@ def test_no_number_comes_out_of_a_real_server(server):
     assert name in broken.content
     assert by_logger["django.request"][0]["request_id"] == name
     assert name in str(by_logger["gunicorn.access"])
+
+
+def test_what_passes_is_one_line_and_a_defect_keeps_its_traceback(server):
+    one = server()
+    asked = [
+        one.get(f"/{view}/{NUMBER}?id={NUMBER}&who=zhangsan")
+        for view in ("held", "full", "boom", "held", "full")
+    ]
+    assert [answer.status for answer in asked] == [503, 503, 500, 503, 503]
+    lines = [json.loads(line) for line in one.stop().splitlines()]
+    said = [line for line in lines if line["logger"] == "django.request"]
+    assert [(line["level"], line["message"]) for line in said] == [
+        ("WARNING", f"will pass, answered 503: OperationalError/LockNotAvailable: /held/{HIDDEN}"),
+        ("WARNING", f"will pass, answered 503: OSError/ENOSPC: /full/{HIDDEN}"),
+        ("ERROR", f"Internal Server Error: /boom/{HIDDEN}"),
+    ] + [
+        ("WARNING", f"will pass, answered 503: OperationalError/LockNotAvailable: /held/{HIDDEN}"),
+        ("WARNING", f"will pass, answered 503: OSError/ENOSPC: /full/{HIDDEN}"),
+    ]
+    assert [line["request_id"] for line in said] == [answer.headers["X-Request-ID"] for answer in asked]
+    assert ["Traceback" in line.get("exception", "") for line in said] == [False, False, True, False, False]
+    assert sum("Traceback" in str(line) for line in lines) == 1
+    assert "zhangsan" not in str(lines)
 
 
 def test_the_control_without_the_filter_shows_numbers(server, tmp_path):

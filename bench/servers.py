@@ -3,7 +3,6 @@
 import http.client
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -78,28 +77,9 @@ class Province:
         static = self.folder / "static"
         if not static.exists():
             self.manage("collectstatic", "--noinput", "-v0")
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            app,
-            "--bind",
-            f"127.0.0.1:{port}",
-            "--workers",
-            str(workers),
-        ]
-        command += [
-            "--worker-class",
-            "gthread",
-            "--threads",
-            "4",
-            "--keep-alive",
-            "60",
-            "--log-level",
-            "warning",
-        ]
-        if shutil.which("gunicorn"):
-            command += ["--no-control-socket"]
+        command = [sys.executable, "-m", "gunicorn", "-c", "python:config.gunicorn", app]
+        command += ["--bind", f"127.0.0.1:{port}"]
+        more = {"WEB_CONCURRENCY": str(workers), "CPE_GUNICORN_LOG_LEVEL": "warning", **more}
         server = subprocess.Popen(command, cwd=ROOT, env={**self.env, **more})
         try:
             _wait_for(port)

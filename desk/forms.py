@@ -5,7 +5,8 @@ from django import forms
 from accounts.id_number import IdNumber, InvalidIdNumber, normalise
 from credits.years import current_year, declarable_years
 from desk.wanted import WITHOUT, Standing
-from orgs.models import TitleLevel, TitleSeries
+from orgs.models import TitleLevel
+from orgs.title_series import series_choices
 
 
 class NumberReasonForm(forms.Form):
@@ -45,8 +46,7 @@ class PeopleSearch(forms.Form):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        series = TitleSeries.objects.values_list("pk", "name")
-        self.fields["series"].choices = [("", "全部"), *series, (WITHOUT, "无")]
+        self.fields["series"].choices = [("", "全部"), *series_choices(), (WITHOUT, "无")]
         self.fields["year"].choices = [(year, year) for year in declarable_years()]
 
     def asked(self) -> dict:

@@ -1,20 +1,18 @@
 """当前身份: who acts in this request. Read again from the database at each request, so that rights change at once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
 from django.contrib import messages
-from django.db.models import BooleanField, Field, IntegerField, QuerySet
-from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
 from accounts.entrance import ACCOUNT, EPOCH
+from accounts.joined import columns, read
 from accounts.kept import log_out
 from accounts.messages import MOST
-from accounts.models import AccountStatus, Message, Role, RoleAccount, User
+from accounts.models import AccountStatus, Role, RoleAccount, User
 from accounts.refused import Refused
-from orgs.models import Kind, Organization, Practitioner, Status
+from orgs.models import Kind, OrgAdmin, Organization, Practitioner, Status
 
 
 @dataclass(frozen=True)
@@ -78,39 +76,44 @@ def _joined():
     return RoleAccount.objects.select_related("user", "practitioner__employer", "org_admin__organization")
 
 
-def _of_request(request: HttpRequest):
-    """One query, as small as the role allows: this runs at every request, and the user came with the session."""
-    user, row = request.user.pk, request.session.row
-    unread, others = _frame()
+def _of_request(request: HttpRequest) -> RoleAccount | None:
+    """The role account that this session acts in, with what the actor and the frame need of it.
+
+    One query, as small as the role allows: this runs at every request, and the user came with the session.
+    """
+    row = request.session.row
     practitioner = row is not None and row.role == Role.PRACTITIONER
-    return (
-        RoleAccount.objects.filter(pk=request.session[ACCOUNT], user_id=user)
-        .select_related("practitioner__employer" if practitioner else "org_admin__organization")
-        .annotate(unread=unread(user), has_others=others(user))
-    )
+    right = Practitioner if practitioner else OrgAdmin
+    user = request.user.pk
+    values = [user, MOST + 1, user, request.session[ACCOUNT], user]
+    for account, held, organization, unread, has_others in read(
+        _text(right), values, RoleAccount, right, Organization
+    ):
+        account.unread, account.has_others = unread, has_others
+        if held is not None:
+            setattr(held, _PLACE[right], organization)
+            setattr(account, _HELD[right], held)
+        return account
+    return None
 
 
-_ANYBODY = -1
+_PLACE = {Practitioner: "employer", OrgAdmin: "organization"}
+_HELD = {Practitioner: "practitioner", OrgAdmin: "org_admin"}
 
 
 @cache
-def _frame() -> tuple[Callable[[int], RawSQL], Callable[[int], RawSQL]]:
-    """What the frame says of a user: how many messages are unread, whether there are two active identities or more.
-
-    As text that is made once: to put these two together each time cost as much as the rest of the query.
-    """
-
-    def once(shape: str, rows: QuerySet, field: Field) -> Callable[[int], RawSQL]:
-        sql, values = rows.values("pk").query.sql_with_params()
-        return lambda user: RawSQL(  # noqa: S611 (made by the ORM, values apart)
-            shape.format(sql), [user if one == _ANYBODY else one for one in values], field
-        )
-
-    unread = Message.objects.filter(user=_ANYBODY).unread()
-    identities = RoleAccount.objects.filter(user=_ANYBODY).active()
+def _text(right: type[Practitioner | OrgAdmin]) -> str:
+    """The query. What the frame says beside the actor: how many messages are unread (accounts.querysets), and whether
+    there are two active identities or more."""
     return (
-        once("SELECT count(*) FROM ({}) found", unread[: MOST + 1], IntegerField()),
-        once("SELECT count(*) > 1 FROM ({}) found", identities[:2], BooleanField()),
+        f"SELECT {columns(RoleAccount, 'a')}, {columns(right, 'h')}, {columns(Organization, 'o')},"  # noqa: S608 (our own columns)
+        " (SELECT count(*) FROM (SELECT 1 FROM accounts_message m"
+        "   WHERE m.user_id = %s AND m.read_at IS NULL LIMIT %s) unread),"
+        " (SELECT count(*) > 1 FROM (SELECT 1 FROM accounts_roleaccount b"
+        "   WHERE b.user_id = %s AND b.status = 'active' LIMIT 2) identities)"
+        f" FROM accounts_roleaccount a LEFT JOIN {right._meta.db_table} h ON h.account_id = a.id"
+        f" LEFT JOIN orgs_organization o ON o.id = h.{_PLACE[right]}_id"
+        " WHERE a.id = %s AND a.user_id = %s"
     )
 
 
@@ -174,7 +177,7 @@ class ActorMiddleware:
     def _read(self, request: HttpRequest) -> Actor:
         if not request.session.get(ACCOUNT) or not request.user.is_authenticated:
             return NOBODY
-        account = next(iter(_of_request(request)), None)
+        account = _of_request(request)
         actor = NOBODY
         if account:
             account.user = request.user

@@ -1,6 +1,7 @@
 """Fixtures for all tests. The database is a real PostgreSQL (tests/embedded_plugin.py)."""
 
 import pytest
+from django.core.cache import cache
 from django.db import transaction
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -45,6 +46,12 @@ def static_files_read_once():
 def private_files(settings, tmp_path):
     """Uploads of a test live and die with it."""
     settings.MEDIA_ROOT = tmp_path / "files"
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered():
+    """What a process remembers for a minute (orgs/title_series.py) ends with the test that put it into the database."""
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -263,9 +263,12 @@ def title_change(growing):
 
 # What also moves people or branches, locks the tree, issues a code or tells somebody outside the queue costs more;
 # how much must not grow unnoticed.
-# Who becomes active, or somebody else by number, finds what platforms reported before (F-108): two more.
+# Who becomes active, or somebody else by number, finds what platforms reported before (F-108): two more. A registration
+# reads the place above after the lock: one more.
 DEARER = {
-    "registration of a practitioner": 12,
+    "registration of a practitioner": 13,
+    "registration of an employer": 11,
+    "registration of an authority": 11,
     "temporary code": 18,
     "transfer": 14,
     "change of the superior": 16,

@@ -22,6 +22,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import JobAborted
 
 from accounts import replica
+from accounts.durable import keep
 from accounts.models import AccountStatus
 from accounts.outbox import notify
 from accounts.refused import Refused
@@ -160,12 +161,13 @@ def _write(path: Path, export: Export, sheet: Sheet, actor: Actor, progress: "_P
 
 def _finish(export: Export, path: Path, count: int) -> None:
     name = f"{FOLDER}/{export.pk}-{export.attempt}.{export.format}"
-    kept = Path(settings.MEDIA_ROOT) / name
+    root = Path(settings.MEDIA_ROOT)
+    kept = root / name
     os.chmod(path, 0o600)
     size = path.stat().st_size
-    os.replace(path, kept)
     now = timezone.now()
     try:
+        keep(path, kept, root)
         with transaction.atomic():
             done = Export.objects.filter(pk=export.pk, attempt=export.attempt, state=ExportState.RUNNING)
             if not done.update(

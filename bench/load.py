@@ -58,6 +58,17 @@ def measure(only: list[str], minutes: float = MINUTES) -> dict[str, dict]:
     return found
 
 
+def section(results: dict[str, dict]) -> list[str]:
+    """The part of bench/results.md: every load that the results hold, "" lines between."""
+    loads = {name: one for name, one in results.items() if name.startswith("load_")}
+    head = (
+        ["", "# 负载", "", f"{PEOPLE:,} 人；网站、后台进程、数据库和测量程序同在一台机器上。"]
+        if loads
+        else []
+    )
+    return head + [line for name, one in loads.items() for line in table(name, one)]
+
+
 def table(name: str, result: dict) -> list[str]:
     """One load as Markdown."""
     said = "达到" if result["met"] else "**未达到**"
@@ -93,13 +104,13 @@ def _users(province: Province, name: str, minutes: float) -> dict:
     world = _world(province, "people", **{**counts, "practitioner": pool}, logins=logins, waiting=waiting)
     log = province.folder / f"{name}.log"
     log.unlink(missing_ok=True)
-    with _website(province, log) as port, _working(province, log):
+    with _website(province, log) as port, _working(province, log) as worker:
         _warm(port)
-        begun, own, before = time.perf_counter(), time.process_time(), _cores()
+        begun, own, before = time.perf_counter(), time.process_time(), _cores(port, worker)
         measured, entering = asyncio.run(_live(port, counts, world, seconds))
         spent = time.perf_counter() - begun
         share = (time.process_time() - own) / spent
-        busy = {name: (seconds - before[name]) / spent for name, seconds in _cores().items()}
+        busy = _shares(before, _cores(port, worker), spent)
     _world(province, "leave")
     problems = [*_said_in(log), *_invariants(province)]
     return _told(name, minutes, measured, entering, spent, share, busy, problems)
@@ -201,14 +212,14 @@ def _website(province: Province, log: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _working(province: Province, log: Path) -> Iterator[None]:
-    """The worker that sends what the decisions cause and sums up the counters."""
+def _working(province: Province, log: Path) -> Iterator[int]:
+    """The worker that sends what the decisions cause and sums up the counters; yields its process."""
     with log.open("ab") as said:
         worker = subprocess.Popen(
             [sys.executable, "manage.py", "worker"], cwd=ROOT, env=province.env, stdout=said, stderr=said
         )
         try:
-            yield
+            yield worker.pid
         finally:
             worker.terminate()
             worker.wait(30)
@@ -253,13 +264,14 @@ def _world(province: Province, what: str, **wanted) -> dict:
     return json.loads(done.stdout.partition("RESULT ")[2])
 
 
-def _cores() -> Counter:
-    """Seconds of core so far: of the whole machine (all but idle and waiting for disks), of the website, the worker and
-    PostgreSQL. What the four do not have is somebody else's: a machine that was not quiet."""
+def _cores(port: int, worker: int) -> dict[tuple[str, str], float]:
+    """Seconds of core so far, by whose and process: the whole machine (all but idle and waiting for disks), the website,
+    its worker, the sessions of its database. What is left of the machine is somebody else's: it was not quiet."""
     spent = [
         int(one) for one in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
     ]
-    found = Counter({"整台机器": sum(spent) - spent[3] - spent[4]})
+    ticks = {("整台机器", ""): sum(spent) - spent[3] - spent[4]}
+    marks = {"网站": f"127.0.0.1:{port}\0", "数据库": f" cpe_bench_{PEOPLE} "}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             said = (process / "cmdline").read_text(encoding="utf-8", errors="replace")
@@ -268,11 +280,19 @@ def _cores() -> Counter:
             )
         except OSError:
             continue  # it ended meanwhile
-        for mark, name in (("gunicorn", "网站"), ("manage.py\0worker", "后台进程"), ("postgres", "数据库")):
-            if mark in said:
-                found[name] += int(times[11]) + int(times[12])
-                break
-    return Counter({name: ticks / os.sysconf("SC_CLK_TCK") for name, ticks in found.items()})
+        name = next((name for name, mark in marks.items() if mark in said), None)
+        name = "后台进程" if process.name == str(worker) else name
+        if name:
+            ticks[name, process.name] = int(times[11]) + int(times[12])
+    return {whose: count / os.sysconf("SC_CLK_TCK") for whose, count in ticks.items()}
+
+
+def _shares(before: dict, after: dict, spent: float) -> Counter:
+    """Cores of each between two looks; what a process took that ended in between is left out."""
+    shares = Counter()
+    for (name, process), seconds in after.items():
+        shares[name] += (seconds - before.get((name, process), 0)) / spent
+    return shares
 
 
 # --- L4, L5 -------------------------------------------------------------------------------------------------------

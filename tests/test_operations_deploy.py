@@ -262,6 +262,20 @@ def test_units_run_commands_that_exist(path):
         assert path.with_suffix(".service").exists()
 
 
+@pytest.mark.parametrize("name", ["cpe-web", "cpe-worker"])
+def test_what_runs_always_is_ended_at_the_end_of_its_memory_and_started_anew(name):
+    text = (DEPLOY / "systemd" / f"{name}.service").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^(\w+)=(.+)$", text, re.MULTILINE))
+    megabytes = {
+        key: int(said[key][:-1]) * {"M": 1, "G": 1024}[said[key][-1]] for key in ("MemoryHigh", "MemoryMax")
+    }
+    assert 0 < megabytes["MemoryHigh"] < megabytes["MemoryMax"]
+    assert said["MemorySwapMax"] == "0"
+    assert said["Restart"] == "always"  # what the kernel ended too
+    # gunicorn replaces one of its workers by itself; to stop them all would end every request under way.
+    assert said["OOMPolicy"] == {"cpe-web": "continue", "cpe-worker": "stop"}[name]
+
+
 @pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="no systemd-analyze: the units are not verified"
 )

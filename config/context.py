@@ -319,7 +319,7 @@ def page(request: HttpRequest) -> dict:
 def _page(request: HttpRequest, actor: Actor) -> dict:
     footer = [{"label": label, "url": _address(name)} for label, name in FOOTER]
     if actor:
-        footer.insert(0, {"label": "常见问题", "url": reverse("desk:faq")})
+        footer.insert(0, {"label": "常见问题", "url": _address("desk:faq")})
     return {
         "site": settings.SITE,
         **_nav(request, actor),
@@ -408,9 +408,9 @@ def _who(request: HttpRequest, actor: Actor) -> dict:
         ]
         if len(others) <= MOST_OTHERS
         else [],
-        "choose_url": reverse("accounts:choose") if len(others) > MOST_OTHERS else "",
-        "add_url": "" if actor.is_operator else reverse("registration:another_role"),
-        "logout_url": reverse("accounts:logout"),
+        "choose_url": _address("accounts:choose") if len(others) > MOST_OTHERS else "",
+        "add_url": "" if actor.is_operator else _address("registration:another_role"),
+        "logout_url": _address("accounts:logout"),
     }
 
 

@@ -16,11 +16,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench import load
 from bench.pages import Compared
 from bench.servers import ROOT, Province
 
 SMALL, LARGE = 4_000, 4_000_000
-PARTS = ["pages", "lists", "single", "crowd", "many", "xlsx", "export"]
+PARTS = ["pages", "lists", "single", "crowd", "many", "xlsx", "export", "load"]
 RESULTS = ROOT / "bench" / "results.json"
 # name → (what is compared, wanted: at most or at least)
 WANTED = {
@@ -65,6 +66,8 @@ def main() -> None:
         found["xlsx_vs_parse"] = _xlsx()
     if "export" in parts:
         found["export_memory_mb"] = _export()
+    if "load" in parts:
+        found |= load.measure(load.LOADS)
     _write(found)
 
 
@@ -172,6 +175,7 @@ def _write(found: dict) -> None:
     for name, row in results.items():
         if row.get("pages"):
             lines += _pages(name, row["pages"])
+    lines += load.section(results)
     (ROOT / "bench" / "results.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     sys.stdout.write("\n".join(lines) + "\n")
 

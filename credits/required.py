@@ -15,12 +15,15 @@ from orgs.models import Practitioner
 from workflow.wording import hours as shown
 
 
-def rules_of(practitioner: Practitioner, years: Iterable[int]) -> dict[int, Pack]:
-    """The rules of each year for this person, from their place in the tree and their title series. One query.
+def rules_of(
+    practitioner: Practitioner, years: Iterable[int], packs: Iterable[RulePack] | None = None
+) -> dict[int, Pack]:
+    """The rules of each year for this person, from their place in the tree and their title series. One query, none with
+    `packs` (packs_at).
 
     A year before the first dated pack asks for nothing and knows no activity.
     """
-    found = list(packs_at(practitioner.path))
+    found = list(packs_at(practitioner.path) if packs is None else packs)
     return {year: rules_among(found, practitioner.path, practitioner.title_series_id, year) for year in years}
 
 

@@ -9,7 +9,7 @@ from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
 from credits.hours_field import ZERO, added
-from credits.models import Declaration, Standing, Subject
+from credits.models import Declaration, RulePack, Standing, Subject
 from credits.required import lines_of, reliefs_in, rules_of
 from credits.rules.required import missing as fewest
 from credits.rules.shapes import Pack
@@ -183,13 +183,18 @@ def named_subject(code: str, rules: Pack | None = None) -> str:
     return Subject(code).label if code in Subject.values else code
 
 
-def standing_of(practitioner: Practitioner, year: int | None = None) -> YearHours:
-    """One year of a person, the current one by default. Three queries; `practitioner.user` should be loaded."""
+def standing_of(
+    practitioner: Practitioner, year: int | None = None, packs: Iterable[RulePack] | None = None
+) -> YearHours:
+    """One year of a person, the current one by default. Three queries, two with `packs` (required.packs_at);
+    `practitioner.user` should be loaded."""
     year = year or current_year()
-    return standings_of(practitioner, [year])[year]
+    return standings_of(practitioner, [year], packs)[year]
 
 
-def standings_of(practitioner: Practitioner, years: Iterable[int]) -> dict[int, YearHours]:
+def standings_of(
+    practitioner: Practitioner, years: Iterable[int], packs: Iterable[RulePack] | None = None
+) -> dict[int, YearHours]:
     """Several years of a person, newest first, in the same three queries; years with hours of their own are added."""
     rows = {row.year: row for row in Standing.objects.filter(practitioner=practitioner)}
     pending = defaultdict(dict)
@@ -198,7 +203,7 @@ def standings_of(practitioner: Practitioner, years: Iterable[int]) -> dict[int, 
     for one in by_subject.order_by():
         pending[one["year"]][one["subject"]] = one["sum"]
     years = sorted({*years, *rows, *pending}, reverse=True)
-    rules = rules_of(practitioner, years)
+    rules = rules_of(practitioner, years, packs)
     nothing = Standing()
     return {
         year: YearHours(

@@ -77,6 +77,8 @@ def write_roles(places: list[Place], pk: int, now: datetime.datetime, chance: ra
     admins = [(pk + order, place) for order, place in enumerate(places)]
     _copy("accounts_roleaccount", ACCOUNT, (_account(user, place.kind, place) for user, place in admins))
     _copy("orgs_orgadmin", ADMIN, ((user, True, [], user, place.id, None, user) for user, place in admins))
+    with connection.cursor() as cursor:  # who signs was an admin before (invariant I10)
+        cursor.execute(_BEFORE, [now - datetime.timedelta(days=365)])
     first = pk + len(places)
     _copy(
         "accounts_roleaccount",
@@ -86,6 +88,13 @@ def write_roles(places: list[Place], pk: int, now: datetime.datetime, chance: ra
     titles = _titles(chance, now.date())
     _copy("orgs_practitioner", PRACTITIONER, _practitioners(places, first, titles, now))
     return first
+
+
+_BEFORE = """
+INSERT INTO orgs_historicalorgadmin (id, is_super, duties, history_date, history_type,
+                                     account_id, role_id, user_id, organization_id)
+SELECT id, is_super, duties, %s, '+', account_id, role_id, user_id, organization_id FROM orgs_orgadmin
+"""
 
 
 def write_keys(cursor) -> None:

@@ -5,7 +5,7 @@ from django import template
 from credits.duplicates import told
 from credits.models import LedgerEntry
 from credits.reckoning import account_of
-from credits.required import rules_of
+from credits.required import packs_at, rules_of
 from credits.shown import account, facts
 from credits.standing import named_subject, standing_of
 from workflow.models import State
@@ -17,7 +17,7 @@ register = template.Library()
 def declaration_facts(context, payload, application):
     """The facts, the account they were filed with, what is suspicious, what was lowered and by whom (F-97, F-102)."""
     actor, files = context["actor"], context.get("attachments") or []
-    frozen = payload.reckoning
+    frozen, packs = payload.reckoning, None
     shown = {
         "rows": facts(payload),
         "account": account(frozen),
@@ -33,22 +33,23 @@ def declaration_facts(context, payload, application):
         "entries": [],
     }
     if application.state == State.PENDING:
-        shown |= _while_pending(payload, application, actor)
+        packs = list(packs_at(application.practitioner.path))
+        shown |= _while_pending(payload, application, actor, packs)
     elif application.state == State.APPROVED:
         shown["entries"] = list(LedgerEntry.objects.filter(declaration=payload).order_by("pk"))
     if not shown["basis"]:
-        shown["basis"] = rules_of(application.practitioner, [payload.year])[payload.year].basis
+        shown["basis"] = rules_of(application.practitioner, [payload.year], packs)[payload.year].basis
     return shown
 
 
-def _while_pending(payload, application, actor) -> dict:
+def _while_pending(payload, application, actor, packs) -> dict:
     """As things stand now: others may have declared since, the year may have moved on. What was reckoned stays."""
     person = application.practitioner
     payload.practitioner = person
     payload.digests = tuple(application.attachments.values_list("sha256", flat=True))
-    now = account_of(payload, without=payload.pk)
+    now = account_of(payload, packs, without=payload.pk)
     seen = {one.text for one in now.signals}
-    before = standing_of(person, payload.year)
+    before = standing_of(person, payload.year, packs)
     after = before.with_hours(payload.subject, payload.recognised)
     label = named_subject(payload.subject, now.rules)
     rows = [

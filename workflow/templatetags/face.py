@@ -95,6 +95,22 @@ def _written(attrs: dict) -> str:
     )
 
 
+@register.simple_tag
+def menu(entries, below=None):
+    """The items of a menu level; `below`: the second level, when it is the one that holds the page. In Python, since
+    its dozen links stand on every page."""
+    here = "true" if below else "page"
+    return SafeString("".join([_item(entry, here) for entry in entries]))
+
+
+def _item(entry: dict, here: str) -> str:
+    current = f' aria-current="{here}"' if entry["current"] else ""
+    count = entry.get("count")
+    if count:
+        count = f' <span class="n">{escape(str(count))}<span class="visually-hidden"> 项</span></span>'
+    return f'<li><a href="{escape(entry["url"])}"{current}>{escape(entry["label"])}{count or ""}</a></li>\n'
+
+
 @register.filter
 def has_optional(form):
     """Whether a form mixes fields that must be filled with fields that need not: then the star wants a word."""

@@ -54,9 +54,9 @@ def measure(small: Province, large: Province, rounds: int = ROUNDS) -> dict[str,
                 for one in (label, f"{label} alike")
                 if one in large.known
             ]
+            here, there = _pages(theirs), _pages(ours[-1])
             rows = [
-                _compared(theirs, ours, path, other, rounds)
-                for path, other in zip(_pages(theirs), _pages(ours[-1]), strict=False)
+                _compared(theirs, ours, here[name], there[name], rounds) for name in here if name in there
             ]
             for row in rows:
                 print(f"{label:10} {row.text}", flush=True)
@@ -149,13 +149,13 @@ def _compared(theirs: Browser, ours: list[Browser], path: str, other: str, round
     return Compared(re.sub(r"\d{2,}", "…", path), at_small, at_large, wanted, counts[chosen], at_largest)
 
 
-def _pages(browser: Browser) -> list[str]:
-    """The pages this role may open, found by asking; one matter and one person besides."""
-    found = [path for path in PAGES if browser.ask(quoted(path))[0] == 200]
+def _pages(browser: Browser) -> dict[str, str]:
+    """The pages this role may open, found by asking; one matter and one person besides, by the list they stand in."""
+    found = {path: path for path in PAGES if browser.ask(quoted(path))[0] == 200}
     for listed, pattern in FOUND:
         hit = re.search(pattern, browser.ask(listed)[1])
         if hit:
-            found.append(hit[1])
+            found[pattern] = hit[1]
     return found
 
 

@@ -22,7 +22,7 @@ from workflow.models import Step
 
 HOURS = "hours-declaration"
 MOST = 10_000  # steps of one draw
-SHOWN = 50  # of them on the page before it
+SHOWN = 25  # of them on the page before it
 DRAW_LOCK = 722263
 
 

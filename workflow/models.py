@@ -146,10 +146,12 @@ class Step(models.Model):
             models.Index(
                 fields=["approver", "duty", "opened_at", "id"],
                 condition=Q(state="open"),
+                include=["person"],  # counted without a look at the rows: nobody's own matter waits for them
                 name="step_inbox_by_duty",
             ),
             models.Index(
-                fields=["approver", "-decided_at"],
+                # With the id: thousands that one click decided have one moment.
+                fields=["approver", "-decided_at", "-id"],
                 condition=Q(decided_at__isnull=False),
                 name="step_decided",
             ),

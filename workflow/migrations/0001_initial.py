@@ -210,11 +210,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='step',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['approver', 'duty', 'opened_at', 'id'], name='step_inbox_by_duty'),
+            index=models.Index(condition=models.Q(('state', 'open')), fields=['approver', 'duty', 'opened_at', 'id'], include=('person',), name='step_inbox_by_duty'),
         ),
         migrations.AddIndex(
             model_name='step',
-            index=models.Index(condition=models.Q(('decided_at__isnull', False)), fields=['approver', '-decided_at'], name='step_decided'),
+            index=models.Index(condition=models.Q(('decided_at__isnull', False)), fields=['approver', '-decided_at', '-id'], name='step_decided'),
         ),
         migrations.AddConstraint(
             model_name='step',

@@ -96,10 +96,9 @@ def _written(attrs: dict) -> str:
 
 
 @register.simple_tag
-def menu(entries, below=None):
-    """The items of a menu level; `below`: the second level, when it is the one that holds the page. In Python, since
-    its dozen links stand on every page."""
-    here = "true" if below else "page"
+def menu(entries, here="page"):
+    """The items of a menu level. `here`: what the current one is, "true" when a second level below holds the page itself.
+    In Python, since its dozen links stand on every page."""
     return SafeString("".join([_item(entry, here) for entry in entries]))
 
 

@@ -151,7 +151,7 @@ def _said(command: list[str], env: dict) -> str:
 
 def _write(found: dict) -> None:
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    today = datetime.datetime.now().astimezone().date().isoformat()
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
     for name, row in found.items():
         results[name] = {**row, "date": today}
     RESULTS.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

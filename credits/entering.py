@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from credits.hours_field import ZERO, added, as_text
 from credits.models import LedgerEntry, RulePack, Source, Standing
-from credits.required import is_met, rules_among
+from credits.required import is_met, rules_once
 from orgs.models import Practitioner
 
 _ENTRY = [
@@ -70,15 +70,13 @@ def _after(entries: list[LedgerEntry], people: dict[int, Practitioner]) -> list[
         standing.hours = added(standing.hours, more)
         if one.source == Source.IMPORT:
             standing.imported = added(standing.imported, more)
-    packs, rules = list(RulePack.objects.published()), {}
+    rules_of = rules_once(RulePack.objects.published())
     for standing in changed.values():
         person = people[standing.practitioner_id]
-        key = (person.path, person.title_series_id, standing.year)
-        if key not in rules:
-            rules[key] = rules_among(packs, *key)
+        rules = rules_of(person.path, person.title_series_id, standing.year)
         standing.total = sum(standing.hours.values(), ZERO)
         standing.complete = is_met(
-            rules[key], standing.hours, standing.imported, standing.relief, person.title_level
+            rules, standing.hours, standing.imported, standing.relief, person.title_level
         )
     return list(changed.values())
 

@@ -1,6 +1,6 @@
 """Which rules hold for a person (F-95, F-96): the published packs above them, the nearest bureau first."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from django.db.models import QuerySet
@@ -47,6 +47,20 @@ def rules_among(found: Iterable[RulePack], path: str, series: str | None, year: 
         reverse=True,
     )
     return merged([rules for _, rules in nearest_first], year)
+
+
+def rules_once(found: Iterable[RulePack]) -> Callable[[str, str | None, int], Pack]:
+    """`rules_among` for many people, merged once for all who are alike: from (path, series, year) to their rules."""
+    found = list(found)
+    bureaus, known = {str(pack.bureau_id) for pack in found}, {}
+
+    def rules(path: str, series: str | None, year: int) -> Pack:
+        key = frozenset(bureaus.intersection(path.split("/"))), series, year
+        if key not in known:
+            known[key] = rules_among(found, path, series, year)
+        return known[key]
+
+    return rules
 
 
 def lines_of(rules: Pack, hours: dict, imported: dict, relief: list[dict], level: str = "") -> list[Line]:

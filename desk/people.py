@@ -63,11 +63,11 @@ def _as_rows(people: QuerySet, place: F, person: F) -> QuerySet:
         "title",
         "title_series_id",
         "title_level",
+        "user__name",
+        "user__id_masked",
+        "employer__name",
         place=place,
         person=person,
-        name=F("user__name"),
-        id_masked=F("user__id_masked"),
-        unit=F("employer__name"),
     )
 
 
@@ -146,7 +146,7 @@ def left(actor: Actor, filters: dict) -> QuerySet:
         people = people.filter(user__name__contains=filters["name"])
     if "last_four" in filters:
         people = people.filter(user__id_last4=filters["last_four"])
-    return people.values("pk", name=F("user__name"), id_masked=F("user__id_masked"))
+    return people.values("pk", "user__name", "user__id_masked")
 
 
 def shown(rows: list[dict], actor: Actor, year: int) -> list[Row]:
@@ -162,9 +162,9 @@ def shown(rows: list[dict], actor: Actor, year: int) -> list[Row]:
         found.append(
             Row(
                 person(pk),
-                masked_name(row["name"]),
-                row["id_masked"],
-                row["unit"],
+                masked_name(row["user__name"]),
+                row["user__id_masked"],
+                row["employer__name"],
                 row["title"] or NOTHING,
                 hours(total) if total else "0",
                 complete,
@@ -188,7 +188,9 @@ def _stands(people: list[int], year: int) -> dict[int, tuple[Decimal, bool]]:
 
 def shown_left(rows: list[dict]) -> list[Row]:
     """The same of people who left: that they were here, and nothing of what has become of them."""
-    return [Row("", masked_name(row["name"]), row["id_masked"], "", "", "", False, "") for row in rows]
+    return [
+        Row("", masked_name(row["user__name"]), row["user__id_masked"], "", "", "", False, "") for row in rows
+    ]
 
 
 def resettable_by(actor: Actor) -> QuerySet:

@@ -1,7 +1,6 @@
 """未达标名单: who has not completed a year, what each still lacks, and who was reminded of it lately (screens.md, A18)."""
 
 import datetime
-from collections.abc import Callable
 from typing import NamedTuple
 
 from django.db.models import QuerySet
@@ -11,7 +10,7 @@ from django.utils import timezone
 from accounts.models import Message
 from credits.hours_field import ZERO
 from credits.models import Standing
-from credits.required import lines_of, packs_at, rules_among
+from credits.required import lines_of, packs_at, rules_once
 from credits.rules.shapes import Pack
 from desk import people, wanted
 from desk.addresses import for_each
@@ -69,9 +68,9 @@ def shown(rows: list[dict], year: int) -> list[Row]:
         Row(
             row["pk"],
             person(row["pk"]),
-            masked_name(row["name"]),
-            row["id_masked"],
-            row["unit"],
+            masked_name(row["user__name"]),
+            row["user__id_masked"],
+            row["employer__name"],
             lacks[row["pk"]].earned,
             lacks[row["pk"]].words or NOTHING,
             shown_date(reminded[row["user_id"]]) if row["user_id"] in reminded else "",
@@ -86,22 +85,13 @@ def lacks_of(found: list[Practitioner], year: int) -> dict[int, Lack]:
         one.practitioner_id: one
         for one in Standing.objects.filter(practitioner__in=[one.pk for one in found], year=year)
     }
-    rules_of = _rules({part for one in found for part in one.path.strip("/").split("/")}, year)
-    return {one.pk: _lack(one, years.get(one.pk) or Standing(year=year), rules_of(one)) for one in found}
-
-
-def _rules(places: set[str], year: int) -> Callable[[Practitioner], Pack]:
-    """From a person in one of these places to the rules of their year, merged once for all alike. One query."""
-    packs = list(packs_at("/".join(places)))
-    bureaus, merged = {str(pack.bureau_id) for pack in packs}, {}
-
-    def rules_of(one: Practitioner) -> Pack:
-        key = (frozenset(bureaus.intersection(one.path.split("/"))), one.title_series_id)
-        if key not in merged:
-            merged[key] = rules_among(packs, one.path, one.title_series_id, year)
-        return merged[key]
-
-    return rules_of
+    rules = rules_once(packs_at("/".join({part for one in found for part in one.path.split("/") if part})))
+    return {
+        one.pk: _lack(
+            one, years.get(one.pk) or Standing(year=year), rules(one.path, one.title_series_id, year)
+        )
+        for one in found
+    }
 
 
 def _lack(one: Practitioner, standing: Standing, rules: Pack) -> Lack:

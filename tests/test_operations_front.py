@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -33,8 +34,12 @@ PGBOUNCER = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
 HOST = "cpe.example.org"
 
 ECHO = """
-import json
+import json, os, time
 def application(environ, start_response):
+    if environ["PATH_INFO"] == "/slow/":
+        until = time.monotonic() + 60
+        while not os.path.exists("{folder}/go") and time.monotonic() < until:
+            time.sleep(0.05)
     size = len(environ["wsgi.input"].read())
     said = {name: value for name, value in environ.items() if name.startswith("HTTP_")} | {"size": size}
     status = "404 Not Found" if "no-such-page" in environ["PATH_INFO"] else "200 OK"
@@ -94,6 +99,7 @@ class Front:
             (r"/run/cpe/web.sock", f"{folder}/web.sock"),
             (r"/etc/cpe/tls", str(folder)),
             (r"/var/log/nginx", str(folder)),
+            (r"limit_conn connections 60;", "limit_conn connections 500;"),  # everybody here has one address
             (
                 r"(zone=(?:logins|verification):10m) rate=\S+;",
                 r"\1 rate=1r/m;",
@@ -111,7 +117,7 @@ class Front:
             f"{user} daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;"
             f"events {{}} http {{ default_type text/html; {temporary} include {folder}/site.conf; }}"
         )
-        (folder / "echo.py").write_text(ECHO)
+        (folder / "echo.py").write_text(ECHO.replace("{folder}", str(folder)))
         self.command = [NGINX, "-p", folder, "-c", folder / "nginx.conf"]
 
     def start(self) -> None:
@@ -254,6 +260,26 @@ def test_no_log_holds_a_query_or_a_secret_address(front):
         assert canary not in logs
     for line in (front.folder / "cpe.log").read_text().splitlines():
         assert json.loads(line)["request_id"]
+
+
+def test_who_would_wait_too_long_is_told_so_at_once(front):
+    """Of ninety at a time eighty are served, however long it takes; the others hear in a moment when to come again."""
+    with ThreadPoolExecutor(90) as people:
+        asked = [people.submit(front.ask, "/slow/") for _ in range(90)]
+        deadline = time.monotonic() + 60
+        while sum(one.done() for one in asked) < 10:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        turned_away = [one.result() for one in asked if one.done()]
+        (front.folder / "go").touch()
+        answers = [one.result() for one in asked]
+    assert sorted(answer.status for answer in answers) == [200] * 80 + [503] * 10
+    for answer in turned_away:
+        assert answer.headers.get_all("Retry-After") == ["20"]
+        assert answer.headers.get_all("X-Content-Type-Options") == ["nosniff"]
+        assert "请 20 秒后刷新本页再试" in answer.content.decode()
+    after = front.ask("/slow/")
+    assert (after.status, after.headers["Retry-After"]) == (200, None)
 
 
 def test_who_asks_too_often_is_told_so(front):

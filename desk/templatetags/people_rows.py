@@ -3,10 +3,9 @@
 Every value passes `escape` where it enters the markup.
 """
 
-from html import escape
-
 from django import template
 from django.utils.safestring import SafeString
+from markupsafe import escape
 
 register = template.Library()
 

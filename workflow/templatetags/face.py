@@ -1,7 +1,6 @@
 """What templates need beyond plain values: wording filters, the error summary, the body of a form."""
 
 import copy
-from html import escape
 
 from crispy_forms.helper import FormHelper
 from crispy_forms.templatetags.crispy_forms_filters import as_crispy_field
@@ -9,6 +8,7 @@ from crispy_forms.utils import render_crispy_form
 from django import forms, template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from markupsafe import escape
 
 from workflow import wording
 

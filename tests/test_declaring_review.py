@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from credits.models import Declaration, LedgerEntry, Lowering
 from tests import declaring as walk
@@ -99,7 +100,7 @@ def test_fewer_hours_need_a_reason_and_keep_it(town, person, browser):
     for reader in (browser, town.login(person.employer.superior)):
         page = text(reader.get(detail(filed)))
         assert "由 18 学时认定为 12 学时" in page
-        assert f"测试中心，{lowered.at:%Y-%m-%d}：第三天没有签到" in page
+        assert f"测试中心，{timezone.localdate(lowered.at)}：第三天没有签到" in page
         assert '<span class="big">12 <' in page
         assert "申报 18 学时" in page
         assert "脱产：每天 6 学时，3 天：18 学时" in page, "the account stays as it was"

@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from accounts.id_number import IdNumber, InvalidIdNumber, normalise
-from credits.years import current_year
 from desk import people as looking_up
 from desk import units
 from orgs.actor import Actor
@@ -77,7 +76,7 @@ def found(actor: Actor, text: str) -> Found:
         last_four = normalise(text) if LAST_FOUR.fullmatch(normalise(text)) else ""
         filters = {"last_four": last_four} if last_four else {"name": text[:50]}
         page, result.people_query = looking_up.page(actor, filters, QueryDict()), urlencode(filters)
-        result.people = looking_up.shown(page.rows[:MOST], actor, current_year())
+        result.people = looking_up.shown(page.rows[:MOST], actor)
         result.more_people = len(page.rows) > MOST or bool(page.older)
     page = units.found(actor.organization, text, QueryDict())
     hits = Organization.objects.filter(pk__in=[row["pk"] for row in page.rows])

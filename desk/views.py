@@ -98,7 +98,7 @@ def _people(
     context = {
         "form": form,
         "page": page,
-        "rows": looking_up.shown_left(page.rows) if left else looking_up.shown(page.rows, actor, year),
+        "rows": looking_up.shown_left(page.rows) if left else looking_up.shown(page.rows, actor),
         "narrowed": any(key != "unit" for key in filters),
         "words": "" if left else wanted.words(filters),
         "export": wanted.query(filters),

@@ -7,13 +7,16 @@ next one goes on from there. So no page reads more than a few thousand rows, wha
 The place is the row's path and id, written "1.2.30~4711" into the address (`after`, `before`).
 """
 
+import copy
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db.models import BooleanField, F, Func, OuterRef, QuerySet, Subquery, Value
 from django.http import QueryDict
 
 from workflow.keyset import SIZE
+from workflow.repeated import Repeated
 
 REACH = 1_000
 PLACE = re.compile(r"(\d{1,18}(?:\.\d{1,18})*)~(\d{1,18})")
@@ -52,7 +55,30 @@ class Compared(Func):
         return f"({texts[0]}, {texts[1]}) {self.sign} ({texts[2]}, {texts[3]})", values
 
 
-def page(found: QuerySet, asked: QueryDict, walk: QuerySet | None = None, size: int = SIZE) -> Page:
+class Found:
+    """What `page` takes for a list that is opened at every look: its queries are put together once (workflow/repeated.py).
+
+    `make(**values)` gives the `found` of `page`. `Found.of(values)` is one list.
+    """
+
+    def __init__(self, make: Callable[..., QuerySet]):
+        def of_page(kind, path="", person=0, **values):
+            placed, forwards, size = kind
+            return _beyond(make(**values), (path, person) if placed else None, forwards, size)
+
+        self._pages, self._values = Repeated(of_page), {}
+
+    def of(self, **values: str | int) -> "Found":
+        one = copy.copy(self)
+        one._values = values
+        return one
+
+    def beyond(self, place: tuple[str, int] | None, forwards: bool, size: int) -> list[dict]:
+        beyond = {"path": place[0], "person": place[1]} if place else {}
+        return self._pages.rows((place is not None, forwards, size), **beyond, **self._values)
+
+
+def page(found: QuerySet | Found, asked: QueryDict, walk: QuerySet | None = None, size: int = SIZE) -> Page:
     """The page that the address asks for. `found` gives dicts with `place` and `person`, both under one index.
 
     `walk`: everybody who has to be looked at, with the same two, and `fits` (one_by_one), which is null for who does
@@ -62,10 +88,10 @@ def page(found: QuerySet, asked: QueryDict, walk: QuerySet | None = None, size: 
     forwards = "before" not in asked
     place = read_place(asked.get("after" if forwards else "before", ""))
     end = None
-    if walk is None:
-        if place:
-            found = found.filter(Compared(">" if forwards else "<", place))
-        rows = list(found.order_by(*_steps(forwards))[: size + 1])
+    if isinstance(found, Found):
+        rows = found.beyond(place, forwards, size + 1)
+    elif walk is None:
+        rows = list(_beyond(found, place, forwards, size + 1))
     else:
         end = end_of_reach(walk, place, forwards)
         fitting = between(walk, place, end, forwards).filter(fits__isnull=False)
@@ -81,6 +107,12 @@ def page(found: QuerySet, asked: QueryDict, walk: QuerySet | None = None, size: 
     if forwards:
         return Page(rows, backwards, onwards, looked)
     return Page(rows[::-1], onwards, backwards, looked)
+
+
+def _beyond(found: QuerySet, place: tuple[str, int] | None, forwards: bool, size: int) -> QuerySet:
+    if place:
+        found = found.filter(Compared(">" if forwards else "<", place))
+    return found.order_by(*_steps(forwards))[:size]
 
 
 def one_by_one(fitting: QuerySet) -> Subquery:

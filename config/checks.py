@@ -3,8 +3,11 @@ log shows nothing that people typed (deploy/postgresql/cpe.conf)."""
 
 from collections.abc import Iterable
 
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
+
+from workflow import virus_scan
 
 WANTED = {
     "fsync": "on",
@@ -54,3 +57,16 @@ def the_server_keeps_what_it_says(databases: Iterable[str] | None = None, **kwar
             )
         )
     return warnings
+
+
+@register(Tags.files)
+def the_scanner_has_an_address(**kwargs) -> list[CheckMessage]:
+    """With an address that cannot be one every upload would be refused."""
+    if not settings.CLAMD_ADDRESS:
+        return []
+    try:
+        virus_scan.place_of(settings.CLAMD_ADDRESS)
+    except ValueError:
+        hint = "写成 127.0.0.1:3310 或 /run/clamav/clamd.ctl；不检查就不填。"
+        return [Error("CPE_CLAMD_ADDRESS 不是病毒检查程序的地址。", hint=hint, id="cpe.E002")]
+    return []

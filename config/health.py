@@ -6,7 +6,7 @@ CPE_MONITOR_NETWORKS. Everybody else gets the page for an address that does not 
 
 /ready/ is 503 when this process should get no requests: no database, a schema older than the code, a data folder that
 takes no file. A queue that stands still is told but leaves it at 200: the pages work, and taking every host out of
-service would end them too.
+service would end them too. Nor does a virus scanner that is away: uploads alone are refused then.
 """
 
 import ipaddress
@@ -24,6 +24,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonR
 from accounts.address import network_of
 from config import figures
 from config.metrics import metrics
+from workflow import virus_scan
 
 FULL = 100 * 1024 * 1024  # bytes: with less, ten people's attachments no longer fit
 LATE = 15 * 60  # seconds: a worker that lives does a due job within one
@@ -72,6 +73,8 @@ def ready(request: HttpRequest) -> HttpResponse:
     found = {name: check() for name, check in CHECKS.items()}
     if found["database"] != "ok":
         found |= dict.fromkeys(("migrations", "queue"), "unknown")
+    if settings.CLAMD_ADDRESS:
+        found["scanner"] = "ok" if virus_scan.answers() else "no answer"
     well = all(found[name] == "ok" for name in ("database", "migrations", "files"))
     status = 200 if well else 503
     if "application/json" in request.headers.get("Accept", ""):

@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 
 from config import figures
 from config.tally import BUCKETS, REQUESTS
+from workflow import virus_scan
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class CountRequestsMiddleware:
 
 def metrics(request: HttpRequest) -> HttpResponse:
     """The page. When the database does not answer it says so and shows the rest."""
-    lines = [*_requests(), *_folder()]
+    lines = [*_requests(), *_folder(), *_scanner()]
     try:
         lines += _from_database()
         up = 1
@@ -84,6 +85,12 @@ def _folder() -> Iterable[str]:
     except OSError:
         free = 0
     return _metric("cpe_data_free_bytes", "gauge", "room on the disk of the data folder", [({}, free)])
+
+
+def _scanner() -> Iterable[str]:
+    if not settings.CLAMD_ADDRESS:
+        return []
+    return _metric("cpe_scanner_up", "gauge", "whether clamd answered", [({}, int(virus_scan.answers()))])
 
 
 def _from_database() -> list[str]:

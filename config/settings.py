@@ -260,6 +260,9 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 ATTACHMENT_MAX_BYTES = 10 * 1024 * 1024
 ATTACHMENT_MAX_FILES = 5
 ATTACHMENT_MAX_PIXELS = 40_000_000
+# Where clamd listens (host:port, or the path of its socket), "" for no scanner; seconds that a file may wait for it.
+CLAMD_ADDRESS = os.environ.get("CPE_CLAMD_ADDRESS", "")
+CLAMD_SECONDS = float(os.environ.get("CPE_CLAMD_SECONDS", "10"))
 FILE_UPLOAD_HANDLERS = ["workflow.uploads.BoundedUploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500

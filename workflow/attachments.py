@@ -18,6 +18,7 @@ from django.utils.crypto import salted_hmac
 from accounts.refused import Refused
 from workflow.models import Application, Attachment
 from workflow.uploads import Unacceptable, examine
+from workflow.virus_scan import NotScanned
 
 _OWNER = "drafts_of"
 # Files under a key that begins so wait for applications to come (credits/unit_files.py): no leftovers of a form.
@@ -91,8 +92,10 @@ class WithAttachments:
                 # The same file chosen twice, for example after going back, is one file.
                 if examined.sha256 not in {one.sha256 for one in stored}:
                     stored.append(self._store(examined))
-            except Unacceptable as refusal:
+            except Refused as refusal:
                 problems.append(str(refusal))
+                if isinstance(refusal, NotScanned):
+                    break  # nobody waits for the same silence five times; the sentence asks for the files anew
         self._list(stored)
         # The answer as it stands now: shown again, or kept for the check page, it removes nothing more.
         keys = [one.key for one in stored]
@@ -159,7 +162,7 @@ def claim(form: WithAttachments, application: Application) -> int:
 
 
 def attach(application: Application, upload: UploadedFile) -> Attachment:
-    """Tie one file to an application without a form. Raises Unacceptable."""
+    """Tie one file to an application without a form. Raises Refused."""
     examined = examine(upload)
     return _save(
         Attachment(

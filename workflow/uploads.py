@@ -2,7 +2,8 @@
 
 `examine` lets PDF, JPEG and PNG through. Pictures are decoded and written anew, so that neither camera data nor
 anything hidden behind the picture survives; a PDF keeps its bytes and is refused when it could do something
-by itself: run a script, start a program, carry further files, reach out when it is opened.
+by itself: run a script, start a program, carry further files, reach out when it is opened. Before any of it is opened, a
+virus scanner sees the file as it came, where there is one (workflow/virus_scan.py).
 """
 
 import io
@@ -22,13 +23,16 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from PIL import Image, ImageOps
 
+from accounts.refused import Refused
+from workflow import virus_scan
+
 NAME_LENGTH = 120
 _IN_MEMORY = 1024 * 1024
 # A picture of 40 megapixels unpacks to 120 MB: as many of them as there are threads would be more than a process has.
 _ONE_AT_A_TIME = threading.Lock()
 
 
-class Unacceptable(Exception):
+class Unacceptable(Refused):
     """The file is not taken; the message is the sentence for the person who chose it."""
 
 
@@ -74,7 +78,7 @@ class BoundedUploadHandler(FileUploadHandler):
 
 
 def examine(upload: UploadedFile) -> Examined:
-    """Return what may be stored of an upload. Raise Unacceptable with the sentence to show otherwise."""
+    """Return what may be stored of an upload. Raise Refused with the sentence to show otherwise."""
     shown = clean_name(upload.name)[-60:]
     limit = settings.ATTACHMENT_MAX_BYTES
     if not upload.size:
@@ -87,6 +91,7 @@ def examine(upload: UploadedFile) -> Examined:
     content = upload.read(limit + 1)
     for magic, judge, content_type, extensions in _KINDS:
         if content.startswith(magic):
+            virus_scan.check(upload, shown)
             try:
                 with _ONE_AT_A_TIME:
                     kept = judge(content, shown)

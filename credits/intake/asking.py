@@ -18,6 +18,7 @@ from credits.intake.reading import MOST_BYTES
 from credits.models import BatchState, IntakeBatch, IntakeError, Provider
 from orgs.actor import Actor, hold_right
 from orgs.models import Duty, Kind
+from workflow import virus_scan
 from workflow.uploads import clean_name
 
 MOST_OPEN = 5  # batches of one organisation that are not over
@@ -46,6 +47,7 @@ def upload(provider: Provider, file: UploadedFile, *, by: Actor) -> IntakeBatch:
         raise Refused("文件是空的，请重新选择。")
     if file.size > MOST_BYTES:
         raise Refused(f"文件超过 {MOST_BYTES // 1024 // 1024} MB，请分成几个文件上传，并删除多余的格式。")
+    virus_scan.check(file, clean_name(file.name)[-60:])
     digest = sha256()
     for chunk in file.chunks():
         digest.update(chunk)

@@ -10,10 +10,13 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import throttle
 from accounts.address import network_of
+from accounts.refused import Refused
 from credits.forms.certificates import FileForm, VerifyForm
 from credits.paper.sealing import State
 from credits.paper.signing import public_keys
 from credits.verifying import examine_file, look_up
+from workflow import virus_scan
+from workflow.uploads import clean_name
 
 PER_NETWORK = (10, throttle.MINUTE)
 NOT_FOUND = (
@@ -62,7 +65,9 @@ def verify(request: HttpRequest) -> HttpResponse:
     try:
         if by_file and file_form.is_valid():
             _count(request)
-            verdict, context["shown"] = examine_file(file_form.cleaned_data["file"].read())
+            file = file_form.cleaned_data["file"]
+            virus_scan.check(file, clean_name(file.name)[-60:])
+            verdict, context["shown"] = examine_file(file.read())
             context["answer"] = _of_a_file(verdict.state, bool(context["shown"]))
         elif not by_file and form.is_bound and form.is_valid():
             _count(request)
@@ -71,6 +76,8 @@ def verify(request: HttpRequest) -> HttpResponse:
                 context |= {"shown": [found], "form": VerifyForm()}
             else:
                 context["answer"] = ("wait", "没有查到", NOT_FOUND)
+    except Refused as refusal:
+        file_form.add_error("file", str(refusal))
     except throttle.TooMany as too_many:
         status = 429
         context["answer"] = (

@@ -1,12 +1,17 @@
 """What is asked for when people or organisations are looked up."""
 
+from functools import lru_cache
+
 from django import forms
+from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 
 from accounts.id_number import IdNumber, InvalidIdNumber, normalise
 from credits.years import current_year, declarable_years
 from desk.wanted import WITHOUT, Standing
 from orgs.models import TitleLevel
 from orgs.title_series import series_choices
+from workflow.templatetags.face import in_filter
 
 
 class NumberReasonForm(forms.Form):
@@ -49,6 +54,16 @@ class PeopleSearch(forms.Form):
         self.fields["series"].choices = [("", "全部"), *series_choices(), (WITHOUT, "无")]
         self.fields["year"].choices = [(year, year) for year in declarable_years()]
 
+    @classmethod
+    def blank(cls) -> "PeopleSearch":
+        """The form before anybody asked for anything. One for all who open the list: bind or fill in another."""
+        return _blank(tuple(series_choices()), tuple(declarable_years()))
+
+    @cached_property
+    def controls(self) -> SafeString:
+        """All fields as they stand over the list."""
+        return SafeString("".join(in_filter(field) for field in self))
+
     def asked(self) -> dict:
         """What may stand in the address (desk.wanted), once the form is valid."""
         found = {
@@ -69,6 +84,12 @@ class PeopleSearch(forms.Form):
                 sentence = "请填写身份证号的后四位，或完整的身份证号。" if len(text) < 15 else error.sentence
                 self.add_error("number", sentence)
         return cleaned
+
+
+@lru_cache(maxsize=1)
+def _blank(series: tuple, years: tuple) -> PeopleSearch:
+    """Made anew when the choices are others."""
+    return PeopleSearch(initial={"year": years[0]})
 
 
 class SearchForm(forms.Form):

@@ -79,6 +79,8 @@ def people(request: HttpRequest) -> HttpResponse:
         return _people(request, form, {}, unit)
     filters = wanted.read(request.GET, request.actor)
     kept = form_data(request)
+    if not filters and kept is None:
+        return _people(request, PeopleSearch.blank(), filters, unit)
     initial = {**filters, "number": filters.get("last_four", ""), "year": wanted.year_of(filters)}
     return _people(request, PeopleSearch(kept, initial=initial), filters, unit)
 

@@ -27,7 +27,7 @@ class Wrong(NamedTuple):
 def cross_check(storage: Storage = default_storage) -> Iterator[Wrong]:
     """Read every file. Models that keep a `sha256` beside their file have its content compared."""
     known = set()
-    for model, field in _file_fields():
+    for model, field in file_fields():
         digest = "sha256" if any(one.name == "sha256" for one in model._meta.fields) else ""
         columns = ["pk", field, *([digest] if digest else [])]
         for pk, path, *rest in model._base_manager.exclude(**{field: ""}).values_list(*columns).iterator():
@@ -44,7 +44,8 @@ def cross_check(storage: Storage = default_storage) -> Iterator[Wrong]:
             yield Wrong("without row", path, "")
 
 
-def _file_fields() -> Iterator[tuple[type[Model], str]]:
+def file_fields() -> Iterator[tuple[type[Model], str]]:
+    """Every table that names files, and the field in which it does."""
     for app in apps.get_app_configs():
         for model in app.get_models():
             for field in model._meta.concrete_fields:

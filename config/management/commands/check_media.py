@@ -13,7 +13,7 @@ class Command(BaseCommand):
             self.stdout.write(str(one))
         self.stdout.write(
             f"缺少 {wrong['missing']}，不符 {wrong['changed']}，没有记录 {wrong['without row']}"
-            "（没有记录的，7 天后由 purge_drafts 清理）。"
+            "（没有记录的由 purge_drafts 清理：写了一半的满 1 天，其他的满 7 天）。"
         )
         if wrong["missing"] or wrong["changed"]:
             raise SystemExit(1)

@@ -60,14 +60,16 @@ WITH bureau AS (
         ended_on, level, variant, certificate_number, number_key, note, hours, reckoning)
     SELECT id, practitioner_id, %(year)s, 'professional', (SELECT id FROM credits_activitykind WHERE code = 'academic-forum'),
            '测量', '示例学会', make_date(%(year)s, 1, 2), make_date(%(year)s, 1, 2), '', '', '', '', '', 8, '{}' FROM filed
-), logged AS (
-    INSERT INTO workflow_event (application_id, verb, user_id, comment, at)
-    SELECT id, 'submit', person_id, '', now() FROM filed
 ), first AS (
     INSERT INTO workflow_step (application_id, "order", title, duty, approver_id, person_id, state, opened_at, decided_by_id,
         decided_at, comment)
     SELECT f.id, 1, '用人单位审核', 'hours', p.employer_id, f.person_id, 'approved', now(), p.admin, now(), ''
       FROM filed f JOIN person p ON p.id = f.practitioner_id
+    RETURNING id, application_id, decided_by_id, approver_id
+), logged AS (
+    INSERT INTO workflow_event (application_id, step_id, verb, user_id, organization_id, comment, at)
+    SELECT id, NULL, 'submit', person_id, NULL, '', now() FROM filed
+     UNION ALL SELECT application_id, id, 'approve', decided_by_id, approver_id, '', now() FROM first
 )
 INSERT INTO workflow_step (application_id, "order", title, duty, approver_id, person_id, state, opened_at, comment)
 SELECT f.id, 2, '人社部门审验', 'hours', p.bureau, f.person_id, 'open', now(), ''

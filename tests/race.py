@@ -14,9 +14,17 @@ from django.db import connection, transaction
 from accounts.consistency import all_invariants
 from workflow import engine
 
+_at_once = 0  # how often clicks were made at the same moment in this process
+
+
+def so_far() -> int:
+    return _at_once
+
 
 def at_once(*clicks: Callable[[], object]) -> list[str]:
     """Run the clicks in threads at the same time; what each one came to: "ok" or the exception's name."""
+    global _at_once
+    _at_once += 1
     outcomes: list[str] = [""] * len(clicks)
     start = threading.Barrier(len(clicks))
 

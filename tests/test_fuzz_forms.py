@@ -20,9 +20,9 @@ folder, private_files, world = fuzz_places.folder, fuzz_places.private_files, fu
 
 POSTED = [name for name, page in MATRIX.items() if page.post is not None and not name.startswith("api:")]
 # A form gets as many requests as it has fields; one without any is a button.
-PER_FIELD, FEWEST, MOST = times(2, 90), times(4, 90), times(24, 2_000)
-PLACES, TRIES = times(3, 12), times(3, 12)  # places of one form; attempts at answers that it takes
-LOOKED_AT = times(2, 40)  # taken requests of one form after which all invariants are looked at
+PER_FIELD, FEWEST, MOST = times(2, 12), times(4, 20), times(24, 160)
+PLACES, TRIES = times(3, 6), times(3, 6)  # places of one form; attempts at answers that it takes
+LOOKED_AT = times(2, 6)  # taken requests of one form after which all invariants are looked at
 
 
 def asked_at(place: Place, name: str) -> list[Asked]:

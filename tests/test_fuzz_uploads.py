@@ -27,7 +27,7 @@ from workflow.uploads import _ACTIVE
 
 pytestmark = pytest.mark.django_db
 
-MUTANTS = times(100, 2_000)
+MUTANTS = times(100, 1_000)
 TYPES = {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069/\\\\]")
 FORM = reverse("registration:correction")
@@ -223,9 +223,9 @@ def test_other_doors_for_files_refuse_them(world, who):
             xlsx([["E-1", "370902196001010008", "测试", 2025, "公需科目", 6, "课程", "2025-06-18"]]),
         )
     ]
-    files = [*CORPUS.values(), *mutants(chance(who), times(20, 500), sheet if who == "office" else None)]
+    files = [*CORPUS.values(), *mutants(chance(who), times(20, 300), sheet if who == "office" else None)]
     with figure("hostile_files") as counted:
-        for name, content in islice(files, times(60, 1_000)):
+        for name, content in islice(files, times(60, 400)):
             counted.tried += 1
             with transaction.atomic():
                 answer = send(world.clients[who], fields, part(name, content, door[1]), url=reverse(door[0]))

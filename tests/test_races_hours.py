@@ -73,7 +73,7 @@ def counts_where_the_person_is(person, *places) -> bool:
 def test_r11_hours_signed_while_the_person_moves_count_at_the_new_unit(town, monkeypatch, signed):
     """0: the old unit's own signature, 1: the last one, which grants the hours. At once, and either inside the other."""
     ways = (at_once, one_in_the_other, lambda move, hours: one_in_the_other(hours, move))
-    for number in range(times(3, 60)):
+    for number in range(times(3, 15)):
         person, old, new, declared, move, hours = moving_with_hours(town, monkeypatch, signed)
         assert ways[number % 3](move, hours) == ["ok", "ok"]
         sign(town, declared)
@@ -102,7 +102,7 @@ def completing(town):
 
 
 def test_r11_hours_declared_while_the_transfer_completes_go_to_the_new_unit(town):
-    for _ in range(times(2, 40)):
+    for _ in range(times(2, 10)):
         person, new, move = completing(town)
         declares = partial(engine.submit, "hours-declaration", declaration(person), by=town.actor(person))
         assert one_in_the_other(move, declares) == ["ok", "ok"]
@@ -145,7 +145,7 @@ def corrected_with_hours(town, operator):
 def test_r23_hours_that_a_correction_brings_and_declared_ones_are_both_in_the_sum(town):
     ways = (at_once, one_in_the_other, lambda correct, hours: one_in_the_other(hours, correct))
     operator = town.operator()
-    for number in range(times(3, 60)):
+    for number in range(times(3, 15)):
         person, correct, hours = corrected_with_hours(town, operator)
         assert ways[number % 3](correct, hours) == ["ok", "ok"]
         assert hours_of(person) == ((5, 20),)

@@ -43,7 +43,7 @@ def moves_of(unit) -> int:
 
 
 def test_r14_both_superiors_approve_at_once_and_it_is_applied_once(town):
-    for _ in range(times(3, 60)):
+    for _ in range(times(3, 15)):
         unit, new, application, steps = change_filed(town)
         clicks = [partial(engine.approve, step.pk, by=town.actor(step.approver)) for step in steps]
         assert at_once(*clicks) == ["ok", "ok"]
@@ -84,7 +84,7 @@ def last_event(application) -> str:
 
 
 def test_r9_nobody_signs_after_the_other_superior_rejected(town):
-    for number in range(times(3, 60)):
+    for number in range(times(3, 15)):
         unit, application, approve, reject = approval_and_rejection(town)
         first, second = (approve, reject) if number % 3 else (reject, approve)
         outcomes = one_in_the_other(first, second) if number % 3 < 2 else at_once(first, second)

@@ -30,7 +30,7 @@ TIERS = {
     "certificates": ["test_certificates*.py", "test_paper*.py"],
     "rules": ["test_rules*.py"],
 }
-ROUNDS = 25  # of all races
+ROUNDS = 8  # of all races
 # figure → what it counts
 WORDS = {
     "cells": "权限矩阵：地址 × 身份 × 方法的格子，错误的",
@@ -87,6 +87,8 @@ class Command(BaseCommand):
                 raise CommandError(f"{tier}：测试没有运行（{done.returncode}）。")
             suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314 (written a moment ago)
             counted = collect(figures)
+        if tier != "races":  # other tiers have a race or two of their own: not the figure of all of them
+            counted.pop("races", None)
         today = datetime.datetime.now().astimezone().date().isoformat()
         failed = int(suite.get("failures")) + int(suite.get("errors"))
         ran = int(suite.get("tests")) - int(suite.get("skipped"))

@@ -161,6 +161,23 @@ def test_five_files_wait_for_one_silence(town, scanner, settings):
     assert len(scanner.scanned) == 1
 
 
+def test_after_a_silence_nobody_waits_for_a_while(scanner, settings, monkeypatch):
+    """Also when it is well again meanwhile; fail closed all the time."""
+    scanner.mode, settings.CLAMD_SECONDS = "silent", 0.5
+    with pytest.raises(virus_scan.NotScanned):
+        virus_scan.check(file(pdf()), "甲")
+    scanner.mode, settings.CLAMD_SECONDS = "well", 10
+    already = len(scanner.scanned)
+    with pytest.raises(virus_scan.NotScanned):
+        virus_scan.check(file(pdf()), "甲")
+    assert len(scanner.scanned) == already
+    monkeypatch.setattr(virus_scan, "PAUSE", 0)
+    virus_scan.check(file(pdf()), "甲")
+    with pytest.raises(virus_scan.Infected):
+        virus_scan.check(file(), "甲")
+    assert len(scanner.scanned) == already + 2
+
+
 @pytest.mark.parametrize(
     ("mode", "said"),
     [

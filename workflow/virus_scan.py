@@ -2,7 +2,8 @@
 
 settings.CLAMD_ADDRESS says where: "host:port", or the path of a unix socket; "" is no scanner, and every file passes.
 Where there is one, nothing passes that it has not called clean: a scanner that is away or does not answer within
-settings.CLAMD_SECONDS refuses the file too. Every way in calls `check`: attachments (workflow/uploads.py), spreadsheets
+settings.CLAMD_SECONDS refuses the file too. After such a silence it is left alone for PAUSE: a scanner that hangs must
+not keep every thread of the website waiting for it. Every way in calls `check`: attachments (workflow/uploads.py), spreadsheets
 (credits/intake/asking.py), certificates to be verified (credits/views/verifying.py).
 
 The protocol is clamd's INSTREAM: the content in pieces, each after its length in four bytes, a length of zero at the
@@ -23,7 +24,9 @@ from accounts.refused import Refused
 
 logger = logging.getLogger(__name__)
 
+PAUSE = 20  # seconds
 _LONGEST_ANSWER = 1024  # bytes
+_silent_since: dict[str, float] = {}  # address → when it was waited for in vain, of this process
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/\[\]]+)):(\d{1,5})")
 
 
@@ -47,7 +50,7 @@ def check(upload: UploadedFile, shown: str) -> None:
     if not settings.CLAMD_ADDRESS:
         return
     try:
-        found = _ask(_pieces(upload))
+        found = _ask_unless_silent(_pieces(upload))
     except (OSError, ValueError, ScannerAway) as error:
         # Of a system's error the kind alone.
         logger.warning(
@@ -88,6 +91,17 @@ def place_of(address: str) -> str | tuple[str, int]:
 
 
 # --- the conversation ----------------------------------------------------------------------------
+
+
+def _ask_unless_silent(pieces: Iterator[bytes]) -> str:
+    address = settings.CLAMD_ADDRESS
+    if time.monotonic() - _silent_since.get(address, float("-inf")) < PAUSE:
+        raise ScannerAway("it was silent a moment ago")
+    try:
+        return _ask(pieces)
+    except TimeoutError:
+        _silent_since[address] = time.monotonic()
+        raise
 
 
 def _ask(pieces: Iterator[bytes]) -> str:

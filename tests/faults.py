@@ -441,7 +441,7 @@ class Signer(Busy):
 class Traffic:
     """Six people at work while something happens. What they did is right, or leaving this block fails."""
 
-    def __init__(self, stage: Stage, ledger: Ledger, matters: int = times(24, 100)):
+    def __init__(self, stage: Stage, ledger: Ledger, matters: int = times(24, 60)):
         self.stage = stage
         with stage.inside():
             steps = [stage.step_of(stage.filed(person)) for person in stage.people(matters)]

@@ -32,7 +32,7 @@ LOST = "没有丢失"
 
 
 def test_killed_while_people_work(stage):
-    for _ in range(times(1, 15)):
+    for _ in range(times(1, 8)):
         with stage.drill() as ledger, Traffic(stage, ledger) as traffic:
             time.sleep(random.uniform(0, 0.5))
             stage.server.kill()
@@ -91,7 +91,7 @@ def rescued(stage) -> None:
 
 def test_killed_in_an_import_leaves_none_of_it_or_all_and_all_in_the_end(stage):
     worker = stage.worker()
-    for number in range(times(1, 5)):
+    for number in range(times(1, 3)):
         with stage.drill():
             batch = uploaded(stage)
             until(lambda batch=batch: state(stage, batch) == "checked", 90)
@@ -171,7 +171,7 @@ def test_a_full_log_disk_is_said_and_loses_nothing(stage):
         if disk is None:
             pytest.skip("!!! no file system may be mounted here: a full disk for the log (F4) is not tried")
         admin = stage.browser(stage.old)
-        for _ in range(times(1, 8)):
+        for _ in range(times(1, 4)):
             with stage.drill() as ledger, Traffic(stage, ledger) as traffic:
                 filler = fill(disk)
                 write_log(stage.server)
@@ -191,7 +191,7 @@ def test_a_full_log_disk_is_said_and_loses_nothing(stage):
 
 def test_sessions_that_end_at_random_are_no_storm(stage):
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'cpe' ORDER BY random() LIMIT 1"
-    for _ in range(times(1, 8)):
+    for _ in range(times(1, 5)):
         with stage.drill() as ledger, Traffic(stage, ledger) as traffic:
             ended = 0
             for _ in range(25):
@@ -215,7 +215,7 @@ def test_who_needs_what_somebody_holds_is_told_in_time_and_nobody_else_notices(s
             application = stage.filed(person)
             step = stage.step_of(application)
         path = f"/steps/{step}/approve/"
-        with stage.drill() as ledger, Traffic(stage, ledger, matters=times(24, 200)) as traffic:
+        with stage.drill() as ledger, Traffic(stage, ledger, matters=times(24, 60)) as traffic:
             began = time.monotonic()
             with stage.server.connect("cpe") as holder:
                 holder.execute("SELECT 1 FROM workflow_application WHERE id = %s FOR UPDATE", [application])
@@ -253,7 +253,7 @@ class Migration(migrations.Migration):
 def test_people_do_not_notice_a_migration_that_waits_nor_one_that_runs(stage):
     """A long report reads the table: the migration waits, everybody behind it, and gives up before they would."""
     folder = stage.folder / "release"
-    for number in range(times(1, 3)):
+    for number in range(times(1, 2)):
         files = LATER | {
             "later/migrations/0001_column.py": COLUMN.format(f"later_{number}"),
             "later/migrations/0002_index.py": INDEX.format(f"later_{number}", "id"),
@@ -268,7 +268,7 @@ def test_people_do_not_notice_a_migration_that_waits_nor_one_that_runs(stage):
             "PYTHONPATH": f"{faults.settings.BASE_DIR}:{folder}",
         }
         columns = f"SELECT count(*) FROM information_schema.columns WHERE column_name = 'later_{number}'"
-        with stage.drill() as ledger, Traffic(stage, ledger, matters=times(24, 200)) as traffic:
+        with stage.drill() as ledger, Traffic(stage, ledger, matters=times(24, 60)) as traffic:
             report = stage.server.connect("cpe")
             report.execute("LOCK TABLE workflow_application IN ACCESS SHARE MODE")
             if LONG:

@@ -96,7 +96,7 @@ def test_killed_after_an_approval_before_its_answer_leaves_all_of_it(stage):
 
 
 def test_killed_at_any_moment_while_people_work(stage):
-    for _ in range(times(1, 15)):
+    for _ in range(times(1, 8)):
         with stage.drill() as ledger, Traffic(stage, ledger) as traffic:
             for pid in stage.processes():  # one after the other, then both are new
                 os.kill(pid, signal.SIGKILL)
@@ -118,7 +118,7 @@ def statuses(answers) -> dict[int, int]:
 
 
 def test_a_transfer_sent_twenty_times_signed_twenty_times_and_withdrawn_twenty_times(stage):
-    for _ in range(times(1, 20)):
+    for _ in range(times(1, 8)):
         with stage.inside():
             [person] = stage.people(1)
         browser, reviewer = stage.browser(person), stage.browser(stage.old)
@@ -153,7 +153,7 @@ def answers_of(page) -> dict:
 
 
 def test_a_declaration_with_its_file_sent_twenty_times_is_one(stage):
-    for _ in range(times(1, 20)):
+    for _ in range(times(1, 8)):
         person, browser, fields = declaring(stage)
         with stage.drill() as ledger:
             assert browser.post(DECLARE, **fields).to == CHECK
@@ -181,7 +181,7 @@ def test_a_full_disk_keeps_the_text_and_leaves_neither_row_nor_half_a_file(stage
     with small_disk(folder, times(4, 50)) as mounted:
         if not mounted:
             pytest.skip("!!! no file system may be mounted here: a full disk for uploads (F5) is not tried")
-        for _ in range(times(1, 20)):
+        for _ in range(times(1, 8)):
             _, browser, fields = declaring(stage, title="测试活动：满盘也不丢的文字")
             content = pdf() + b"%" + b"x" * 2_000_000 + b"\n%%EOF\n"
             with stage.drill() as ledger:
@@ -230,9 +230,9 @@ def test_hostile_files_are_refused_and_the_processes_live_on(stage):
                     one = SimpleUploadedFile(name, content)
                     return pool.submit(browser.copy().post, DECLARE, **fields | {"files": [one]})
 
-                hostile = [send(*one) for one in files * times(1, 20)]
+                hostile = [send(*one) for one in files * times(1, 10)]
                 assert statuses(one.result() for one in hostile) == {200: len(hostile)}
-                for _ in range(times(2, 20)):  # there is room for one of these, or that is said
+                for _ in range(times(2, 10)):  # there is room for one of these, or that is said
                     answer = send("a.png", large).result()
                     assert answer.status == 302 or (answer.status == 200 and "展开后太大" in answer.text)
             assert stage.processes() == before

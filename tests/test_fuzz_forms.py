@@ -20,8 +20,8 @@ folder, private_files, world = fuzz_places.folder, fuzz_places.private_files, fu
 
 POSTED = [name for name, page in MATRIX.items() if page.post is not None and not name.startswith("api:")]
 # A form gets as many requests as it has fields; one without any is a button.
-PER_FIELD, FEWEST, MOST = times(2, 12), times(4, 20), times(24, 160)
-PLACES, TRIES = times(3, 6), times(3, 6)  # places of one form; attempts at answers that it takes
+PER_FIELD, FEWEST, MOST = times(2, 8), times(4, 14), times(24, 100)
+PLACES, TRIES = times(3, 5), times(3, 5)  # places of one form; attempts at answers that it takes
 LOOKED_AT = times(2, 6)  # taken requests of one form after which all invariants are looked at
 
 

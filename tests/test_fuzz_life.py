@@ -45,7 +45,7 @@ from workflow.models import Application, Event, State, Step
 
 pytestmark = pytest.mark.django_db
 
-LIVES, STEPS = times(16, 100), times(30, 50)
+LIVES, STEPS = times(16, 60), times(30, 50)
 EACH_STEP = ("I3", "I7", "I8", "I9", "I22")
 
 who = st.sampled_from(["ann", "bob", "sam", "lim", "pair", "ben", "head", "bureau", "stranger", "operator"])

@@ -23,7 +23,7 @@ from orgs import uscc
 from tests.tiers import times
 from workflow.dates import WrittenDateField
 
-EXAMPLES = settings(max_examples=times(150, 1_500), deadline=None)
+EXAMPLES = settings(max_examples=times(150, 1_000), deadline=None)
 SIGNS = "0123456789X"
 
 

@@ -27,7 +27,7 @@ from workflow.uploads import _ACTIVE
 
 pytestmark = pytest.mark.django_db
 
-MUTANTS = times(100, 1_000)
+MUTANTS = times(100, 600)
 TYPES = {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069/\\\\]")
 FORM = reverse("registration:correction")

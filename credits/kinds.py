@@ -22,7 +22,7 @@ class Card:
 
 
 def kinds_for(practitioner: Practitioner, year: int) -> tuple[Pack, list[Card]]:
-    """The rules of the year and its kinds in their order. Three queries."""
+    """The rules of the year and its kinds in their order. Two queries."""
     rules = rules_of(practitioner, [year])[year]
     counted = counted_in(past_of(practitioner, [year]), rules, year)
     cards = [

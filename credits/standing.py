@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 
 from django.db.models import Sum
 from django.db.models.functions import Coalesce
@@ -57,7 +58,7 @@ class YearHours:
     @property
     def total_required(self) -> Decimal:
         """What all subjects together must reach: the minimum over all, or the sum of the subjects' minimums."""
-        lines = self._lines(self.earned)
+        lines = self._lines_now
         over_all = [line.required for line in lines if not line.subjects and not line.source]
         return over_all[0] if over_all else sum((line.required for line in lines), ZERO)
 
@@ -69,7 +70,7 @@ class YearHours:
     @property
     def rows(self) -> list[Row]:
         """One row for each minimum; the sum of all as well only when the subjects' minimums do not make it up."""
-        lines = self._lines(self.earned)
+        lines = self._lines_now
         single = [line for line in lines if line.subjects]
         over_all = [line for line in lines if not line.subjects]
         if len(over_all) == 1 and over_all[0].required == sum((one.required for one in single), ZERO):
@@ -95,12 +96,12 @@ class YearHours:
     @property
     def missing(self) -> Decimal:
         """The fewest hours that complete the year: all conditions of F-95 at once."""
-        return self._missing(self.earned)
+        return fewest(self._lines_now)
 
     @property
     def missing_after_pending(self) -> Decimal:
         """The same, once everything under review was approved."""
-        return self._missing(added(self.earned, self.pending))
+        return fewest(self._lines(added(self.earned, self.pending)))
 
     @property
     def done(self) -> bool:
@@ -159,11 +160,12 @@ class YearHours:
         """The same year with so many hours more."""
         return replace(self, earned=added(self.earned, {subject: hours}))
 
+    @cached_property
+    def _lines_now(self) -> list:
+        return self._lines(self.earned)
+
     def _lines(self, earned: dict) -> list:
         return lines_of(self.rules, earned, self.imported, self.relief, self.level)
-
-    def _missing(self, earned: dict) -> Decimal:
-        return fewest(self._lines(earned))
 
     @staticmethod
     def _of(hours: dict, line) -> Decimal:
@@ -172,7 +174,7 @@ class YearHours:
         )
 
     def _fraction(self, subject: str) -> float:
-        line = next((one for one in self._lines(self.earned) if one.subjects == (subject,)), None)
+        line = next((one for one in self._lines_now if one.subjects == (subject,)), None)
         return min(1.0, float(line.earned / line.required)) if line and line.required else 0.0
 
 

@@ -1,17 +1,14 @@
 """What a unit's declaration comes to for each of many people: rules and caps as for anybody's own, in a few queries."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db.models import Exists, OuterRef, Sum
-
 from credits.duplicates import already_imported
-from credits.models import Declaration, IntakeRecord, LedgerEntry, UnitDeclaration, Verb
+from credits.models import Declaration, UnitDeclaration
 from credits.models.declaring import Activity
 from credits.numbers import key_of
-from credits.past import Counted, _declared, _reported, already, is_same_work
+from credits.past import Counted, already, is_same_work, pasts_of
 from credits.reckoning import facts_of
 from credits.required import packs_at, rules_among
 from credits.rules.facts import Already
@@ -19,7 +16,6 @@ from credits.rules.reckon import Reckoning, reckon
 from credits.rules.shapes import Activity as Rule
 from credits.rules.shapes import Pack
 from orgs.models import Organization, Practitioner
-from workflow.models import State
 
 FACTS = [one.name for one in Activity._meta.get_fields()]
 
@@ -103,35 +99,6 @@ def _is_alike(one: Counted, declaration: Declaration) -> bool:
     first = one.started_on or one.ended_on
     meet = first <= declaration.ended_on and declaration.started_on <= one.ended_on
     return one.application_id is not None and meet and is_same_work(one, declaration)
-
-
-def pasts_of(practitioner_ids: list[int], years: Iterable[int]) -> dict[int, list[Counted]]:
-    """`credits.past.past_of` for many people. Two queries."""
-    reversed_ = LedgerEntry.objects.filter(declaration=OuterRef("pk"), verb=Verb.REVERSED)
-    declarations = (
-        Declaration.objects.filter(
-            ~Exists(reversed_),
-            practitioner__in=practitioner_ids,
-            application__state__in=[State.PENDING, State.APPROVED],
-        )
-        .select_related("application", "kind")
-        .order_by("pk")
-    )
-    records = (
-        IntakeRecord.objects.filter(
-            practitioner__in=practitioner_ids, year__in=set(years), corrected_by=None, hours__gt=0
-        )
-        .annotate(counted=Sum("ledger__hours"))
-        .select_related("provider")
-        .order_by("pk")
-    )
-    found = defaultdict(list)
-    for one in declarations:
-        found[one.practitioner_id].append(_declared(one))
-    for one in records:
-        if one.counted is None or one.counted > 0:
-            found[one.practitioner_id].append(_reported(one))
-    return found
 
 
 def trainings_at(unit: Organization, years: Iterable[int]) -> dict[str, tuple[int, Rule]]:

@@ -46,7 +46,7 @@ def rules_among(found: Iterable[RulePack], path: str, series: str | None, year: 
         key=lambda pair: (_depth(pair[0], above), bool(pair[1].series), pair[0].pk or 0),
         reverse=True,
     )
-    return merged([rules for _, rules in nearest_first], year)
+    return _merged(tuple(pack.text for pack, _ in nearest_first), year)
 
 
 def rules_once(found: Iterable[RulePack]) -> Callable[[str, str | None, int], Pack]:
@@ -100,6 +100,13 @@ def reliefs_in(rules: Pack, relief: list[dict]) -> list[tuple]:
 def parsed(text: str) -> Pack:
     """The pack that a text says. A published text never changes, so each process reads it once."""
     return read(text)
+
+
+@lru_cache(maxsize=512)
+def _merged(nearest_first: tuple[str, ...], year: int) -> Pack:
+    """The rules of one year that these texts make together. Of the texts alone, so that it too is made once: which of
+    them hold is asked of the database each time."""
+    return merged([parsed(text) for text in nearest_first], year)
 
 
 def _depth(pack: RulePack, above: list[int]) -> int:

@@ -160,6 +160,13 @@ class Step(models.Model):
     def __str__(self) -> str:
         return f"{self.title} {self.get_state_display()}"
 
+    def awaits(self, actor) -> bool:
+        """StepQuerySet.awaiting, asked of a step that is already loaded."""
+        mine = actor.organization is not None and self.approver_id == actor.organization.pk
+        return (
+            mine and self.state == StepState.OPEN and actor.can(self.duty) and self.person_id != actor.user.pk
+        )
+
 
 class Event(models.Model):
     """办理记录: what happened to an application. Append only; the database refuses changes (migration).

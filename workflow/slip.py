@@ -37,7 +37,10 @@ class Line:
 
 @dataclass
 class Slip:
+    """`steps` are the rows that the lines were made from, with approver, on_behalf_of and decided_by as far as shown."""
+
     lines: list[Line] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
     @property
     def now(self) -> Line | None:
@@ -54,7 +57,8 @@ def slips_of(applications: list[Application]) -> dict[int, Slip]:
     """The slips of several applications by id: the same few queries, whatever their number."""
     ids = [application.pk for application in applications]
     steps = {pk: [] for pk in ids}
-    rows = Step.objects.filter(application__in=ids).select_related("approver", "on_behalf_of", "decided_by")
+    rows = Step.objects.filter(application__in=ids)
+    rows = rows.select_related("approver", "on_behalf_of", "decided_by").only(*_SHOWN)
     for step in rows:
         steps[step.application_id].append(step)
     kinds = {application.pk: application.kind for application in applications}
@@ -71,6 +75,14 @@ def slips_of(applications: list[Application]) -> dict[int, Slip]:
         one.pk: _slip(one, steps[one.pk], usual, ends.get(one.pk), reminded.get(one.pk))
         for one in applications
     }
+
+
+# Of the step itself all; of who signs and signed what a line says, no ID number and no password.
+_SHOWN = (
+    *(field.name for field in Step._meta.concrete_fields),
+    *("approver__name", "approver__phone", "approver__contact_name", "approver__office_hours"),
+    *("on_behalf_of__name", "decided_by__name"),
+)
 
 
 def _slip(application: Application, steps: list[Step], usual: dict, end: Event | None, reminded) -> Slip:
@@ -90,7 +102,7 @@ def _slip(application: Application, steps: list[Step], usual: dict, end: Event |
         lines = [line for line in lines if line.state not in ("closed",)]
         if end:
             lines.append(Line("back", "已撤回", person=masked_name(end.user.name), at=shown_time(end.at)))
-    return Slip(lines)
+    return Slip(lines, steps)
 
 
 def _line(step: Step, kind: str, usual: dict) -> Line:

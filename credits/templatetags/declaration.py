@@ -29,12 +29,15 @@ def declaration_facts(context, payload, application):
         "few": len(files) < len(frozen.get("evidence", [])),
         "basis": frozen.get("basis"),
         "signals": [{"text": text, "url": ""} for text in frozen.get("signals", [])],
-        "lowerings": payload.lowerings.select_related("step__approver").order_by("pk"),
+        # There are some exactly where one of them lowered it (credits/lowering.py).
+        "lowerings": payload.lowerings.select_related("step__approver").order_by("pk")
+        if payload.lowered_to is not None
+        else [],
         "entries": [],
     }
     if application.state == State.PENDING:
         packs = list(packs_at(application.practitioner.path))
-        shown |= _while_pending(payload, application, actor, packs)
+        shown |= _while_pending(payload, application, actor, packs, files)
     elif application.state == State.APPROVED:
         shown["entries"] = list(LedgerEntry.objects.filter(declaration=payload).order_by("pk"))
     if not shown["basis"]:
@@ -42,11 +45,11 @@ def declaration_facts(context, payload, application):
     return shown
 
 
-def _while_pending(payload, application, actor, packs) -> dict:
+def _while_pending(payload, application, actor, packs, files) -> dict:
     """As things stand now: others may have declared since, the year may have moved on. What was reckoned stays."""
     person = application.practitioner
     payload.practitioner = person
-    payload.digests = tuple(application.attachments.values_list("sha256", flat=True))
+    payload.digests = tuple(one["sha256"] for one in files)
     now = account_of(payload, packs, without=payload.pk)
     seen = {one.text for one in now.signals}
     before = standing_of(person, payload.year, packs)

@@ -157,7 +157,7 @@ def check(request: HttpRequest) -> HttpResponse:
             return redirect("credits:check")
         forget(request, DRAFT)
         return redirect("credits:done", application.pk)
-    year = standing_of(actor.practitioner, declaration.year)
+    year = standing_of(actor.practitioner, declaration.year, filled.packs)
     change_url = _form_url(filled)
     return render(
         request,

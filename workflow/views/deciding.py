@@ -29,7 +29,7 @@ def _detail(request, application_id, *, approve_form=None, reject_form=None, sta
     application = _visible(request, application_id)
     flow, payload, slip = flow_of(application), payload_of(application), slip_of(application)
     payload.application = application
-    step = Step.objects.awaiting(actor).filter(application=application).select_related("on_behalf_of").first()
+    step = next((one for one in slip.steps if one.awaits(actor)), None)
     mine = actor.speaks_for(application.subject)
     # A unit speaks for its people, but what a person filed begins anew on a page that opens to that person alone.
     own = mine and (
@@ -79,6 +79,7 @@ def _shown(attachment: Attachment) -> dict:
     return {
         "pk": attachment.pk,
         "name": attachment.name,
+        "sha256": attachment.sha256,
         "size": attachment.size,
         "is_picture": attachment.content_type in PICTURES,
         "is_pdf": attachment.content_type == PDF,

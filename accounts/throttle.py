@@ -6,9 +6,11 @@ are, so that no budget tells them apart.
 """
 
 import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from django.db import connection
+from django.db import OperationalError, ProgrammingError, connection
 from django.utils import timezone
 
 from accounts import crypto
@@ -42,6 +44,16 @@ class TooMany(Exception):
     def words(self) -> str:
         """How long to wait: 45 秒, 3 分 20 秒, 1 小时 5 分."""
         return wait_in_words(self.wait)
+
+
+@contextmanager
+def _counters() -> Iterator[None]:
+    """Where the counters cannot be had (table or privilege is gone) nobody is let through uncounted: that passes, and its
+    page says so (config/errors.py). Pages that count nothing go on."""
+    try:
+        yield
+    except ProgrammingError as error:
+        raise OperationalError("the counters of budgets are out of reach") from error
 
 
 def wait_in_words(wait: datetime.timedelta) -> str:
@@ -95,6 +107,7 @@ def admit(account: str, place: str, known_device: bool = False) -> None:
             raise TooMany(until - timezone.now(), everywhere=True)
 
 
+@_counters()
 def was_right(account: str, place: str, known_device: bool = False) -> None:
     """The password was right: the account's counters start anew."""
     pair = "device" if known_device else place
@@ -127,6 +140,7 @@ def may_know_unknown(account: str, place: str) -> bool:
     return not is_spent(place)
 
 
+@_counters()
 def is_spent(place: str) -> bool:
     """Whether the next unknown ID number from here would get no answer. Then known ones get none either."""
     factor = _factor(place)
@@ -136,6 +150,7 @@ def is_spent(place: str) -> bool:
     return any(tally.count >= limits[tally.key] for tally in found)
 
 
+@_counters()
 def _factor(place: str) -> int:
     today = timezone.localdate()
     days = [today - datetime.timedelta(days=back) for back in range(OFFICE_DAYS)]
@@ -149,6 +164,7 @@ def _key(name: str, *whom: object) -> str:
     return crypto.base_index("|".join([name, *map(str, whom)]), "throttle")
 
 
+@_counters()
 def _count(key: str, per: datetime.timedelta) -> tuple[int, datetime.datetime]:
     """Add one, atomically; the count after it and the end of its window."""
     now = timezone.now()
@@ -171,6 +187,7 @@ def _first_time(key: str, per: datetime.timedelta) -> bool:
     return _count(key, per)[0] == 1
 
 
+@_counters()
 def _admit_pair(key: str) -> None:
     """Count a try unless the counter is blocked; from the fifth on the try itself blocks the next one."""
     now = timezone.now()

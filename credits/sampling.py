@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 
 from credits.models import Declaration, SampleDraw, SampleItem, VerificationPolicy
-from orgs.actor import Actor
+from orgs.actor import Actor, hold_right
 from orgs.models import Duty, Kind
 from workflow import bulk
 from workflow.flow import Refused, flow_of
@@ -137,6 +137,7 @@ def draw(*, by: Actor) -> SampleDraw:
     """Draw from what waits and record it. Refused when nothing waits. `pass_by` then lets the others through."""
     _check(by)
     with transaction.atomic():
+        hold_right(by)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [DRAW_LOCK, by.organization.pk])
         found = candidates(by)

@@ -7,6 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.kept import form_data
+from accounts.refused import Refused
 from desk import budget
 from desk.forms import NumberReasonForm
 from desk.seen_people import visible_person
@@ -27,13 +28,13 @@ def person_number(request: HttpRequest, practitioner_id: int) -> HttpResponse:
     context = {"person": one, "form": form}
     if request.method == "POST" and form.is_valid():
         budget.open_person(request.actor, one)
-        with transaction.atomic():
-            hold_right(request.actor)
-            access.note(
-                request.actor,
-                [one.user_id],
-                access.AccessEntry.What.NUMBER,
-                form.cleaned_data["reason"],
-            )
-        context["number"] = one.user.id_number.reveal()
+        what, reason = access.AccessEntry.What.NUMBER, form.cleaned_data["reason"]
+        try:
+            with transaction.atomic():
+                hold_right(request.actor)
+                access.note(request.actor, [one.user_id], what, reason)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            context["number"] = one.user.id_number.reveal()
     return render(request, "desk/person_number.html", context)

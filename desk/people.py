@@ -6,14 +6,17 @@ A whole ID number comes by POST alone and is looked up by its blind index; all e
 
 from typing import NamedTuple
 
+from django.db import transaction
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
 from django.http import QueryDict
 
 from accounts.id_number import IdNumber
+from accounts.password import issue_one_use_secret
+from accounts.refused import Refused
 from credits import models as credits
 from desk.addresses import for_each
 from desk.wanted import WITHOUT, Standing, year_of
-from orgs.actor import Actor
+from orgs.actor import Actor, hold_right
 from orgs.models import Duty, OrgAdmin, Organization, PersonKey, Practitioner, Status
 from orgs.name_parts import LONGEST, NUMBER, parts_to_find, plain
 from workflow import reach
@@ -204,11 +207,25 @@ def resettable_by(actor: Actor) -> QuerySet:
     return Practitioner.objects.active().filter(employer=actor.organization).exclude(user=actor.user)
 
 
+@transaction.atomic
+def reset_password(practitioner: Practitioner, by: Actor) -> None:
+    """The last six of the ID number become the password, once (F-41 … F-43). Refused where `why_not` has a reason, and
+    where person or right changed a moment ago."""
+    hold_right(by)
+    if not resettable_by(by).filter(pk=practitioner.pk).select_for_update(of=("self",), no_key=True):
+        raise Refused("这位人员刚刚已不在本单位，密码没有重置。")
+    refusal = why_not(practitioner)
+    if refusal:
+        raise Refused(refusal)
+    issue_one_use_secret(practitioner.user, by=by.user, organization=by.organization.name)
+
+
 def why_not(practitioner: Practitioner) -> str:
     """Why a unit may not reset this person's password although it employs them; "" when it may.
 
     One human has one password: whoever reset an admin's would hold the key to that admin's organisation.
     """
-    if OrgAdmin.objects.active().filter(user=practitioner.user_id).exists():
+    # Also who is suspended or not approved yet: what opens one day must not open with a password of others.
+    if OrgAdmin.objects.filter(user=practitioner.user_id).exclude(account__status="closed").exists():
         return "这位人员同时是单位管理员，密码不能由单位重置，请本人用登录页的“忘记登录密码？”找回。"
     return ""

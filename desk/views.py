@@ -9,8 +9,6 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts.kept import form_data
-from accounts.password import issue_one_use_secret
-from accounts.refused import Refused
 from credits.standing import standing_of
 from credits.years import current_year
 from desk import budget, elder, history, homes, offices, search, units, wanted
@@ -167,9 +165,7 @@ def reset_password(request: HttpRequest, practitioner_id: int) -> HttpResponse:
     if request.method == "GET":
         return render(request, "desk/reset_password.html", context)
     with told(request, f"已重置{one.user.name}的登录密码。") as outcome:
-        if context["refusal"]:
-            raise Refused(context["refusal"])
-        issue_one_use_secret(one.user, by=actor.user, organization=actor.organization.name)
+        looking_up.reset_password(one, by=actor)
     if outcome.refused:
         return redirect("desk:person", one.pk)
     return render(request, "desk/reset_done.html", context)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from orgs import uscc
+from orgs.actor import Actor, hold_right
 from orgs.models import Division, OrgAdmin, Organization
 from registration import letters
 from registration.models.codes import TemporaryCode
@@ -62,15 +63,16 @@ def replace(organization: Organization, real: str) -> None:
 
 
 @transaction.atomic
-def revoke(code_id: int, reason: str, by: User) -> TemporaryCode:
+def revoke(code_id: int, reason: str, by: Actor) -> TemporaryCode:
     """The code no longer counts; its unit's super admin is told. Raises Refused when it does not count already."""
+    hold_right(by)
     # Whose it is, is read after the lock: it may be handed over meanwhile.
     found = TemporaryCode.objects.select_for_update(no_key=True).get(pk=code_id)
     if found.revoked_at:
         raise Refused("这个临时代码已经撤销，您不用再处理。")
     if found.replaced_at:
         raise Refused("这个临时代码已换成统一社会信用代码，不用撤销。")
-    found.revoked_at, found.revoked_by, found.revoke_reason = timezone.now(), by, reason
+    found.revoked_at, found.revoked_by, found.revoke_reason = timezone.now(), by.user, reason
     found.save(update_fields=["revoked_at", "revoked_by", "revoke_reason"])
     for admin in OrgAdmin.objects.filter(organization=found.organization, is_super=True).select_related(
         "user"

@@ -133,6 +133,19 @@ def corpus() -> dict[str, tuple[str, bytes]]:
             pdf(b"1 0 obj << /OpenAction << /S /URI /URI (http://a.cn) >> >> endobj\n"),
         ),
         "pdf that sends a form": ("a.pdf", pdf(b"1 0 obj << /S /SubmitForm /F (http://a.cn) >> endobj\n")),
+        "pdf with javascript packed after a lone CR": (
+            "a.pdf",
+            pdf(object_stream(b"7 0 << /S /JavaScript >>").replace(b"\nstream\n", b"\nstream\r")),
+        ),
+        "pdf with javascript packed after a blank": (
+            "a.pdf",
+            pdf(object_stream(b"7 0 << /S /JavaScript >>").replace(b"\nstream\n", b"\nstream \n")),
+        ),
+        "pdf with an object stream that begins like none": (
+            "a.pdf",
+            pdf(object_stream(b"7 0 << /S /JavaScript >>").replace(b"\nstream\n", b"\nstream%\n")),
+        ),
+        "pdf with a scripted form": ("a.pdf", pdf(b"7 0 obj << /AcroForm << /XFA 8 0 R >> >> endobj\n")),
         "pdf bomb": ("a.pdf", pdf(object_stream(b"\0" * 70_000_000))),
         "locked pdf": ("a.pdf", pdf(object_stream(b"7 0 <<>>") + b"8 0 obj << /Encrypt 9 0 R >> endobj\n")),
         "pdf of many streams": ("a.pdf", pdf(b"1 0 obj << >> stream\nx\nendstream endobj\n" * 3_000)),

@@ -43,7 +43,9 @@ def application(environ, start_response):
     size = len(environ["wsgi.input"].read())
     said = {name: value for name, value in environ.items() if name.startswith("HTTP_")} | {"size": size}
     status = "404 Not Found" if "no-such-page" in environ["PATH_INFO"] else "200 OK"
-    start_response(status, [("Content-Type", "application/json"), ("X-Frame-Options", "DENY"),
+    framed = "SAMEORIGIN" if "/attachments/" in environ["PATH_INFO"] else "DENY"
+    start_response(status, [("Content-Type", "application/json"), ("X-Frame-Options", framed),
+                            ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'self'"),
                             ("X-Request-ID", environ.get("HTTP_X_REQUEST_ID", ""))])
     return [json.dumps(said).encode()]
 """
@@ -224,10 +226,25 @@ def test_every_answer_is_protected_once(front):
             ("X-Content-Type-Options", "nosniff"),
             ("X-Frame-Options", "DENY"),
             ("Referrer-Policy", "same-origin"),
+            ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'self'"),
         ):
             assert headers.get_all(name) == [value], (path, name)
-        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
         assert headers["Server"] == "nginx"  # no version
+
+
+def test_what_the_application_lets_be_framed_is_not_forbidden_in_front_of_it(front):
+    """A PDF stands inside the reviewer's page: browsers obey every policy that arrives, so there must be one."""
+    headers = front.ask("/attachments/1/?open").headers
+    assert headers.get_all("X-Frame-Options") == ["SAMEORIGIN"]
+    assert headers.get_all("Content-Security-Policy") == ["default-src 'none'; frame-ancestors 'self'"]
+
+
+def test_what_nginx_answers_itself_is_protected_too(front):
+    headers = front.ask("/login/", "POST", b"x" * 70_000).headers
+    assert headers.get_all("X-Frame-Options") == ["DENY"]
+    [policy] = headers.get_all("Content-Security-Policy")
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
 
 
 def test_bodies_have_a_limit(front):

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.http import urlencode
 
-from accounts.models import OneUseSecret
+from accounts.models import AccountStatus, OneUseSecret, RoleAccount
 from credits.years import current_year
 from desk import people, wanted
 from orgs.models import Status, TitleSeries
@@ -405,6 +405,11 @@ def test_the_password_of_an_admin_is_not_the_units_to_reset(town):
     person = town.practitioner(at=unit, user=colleague)
     client = town.login(unit)
     assert "密码不能由单位重置" in words(client.get(f"/people/{person.pk}/reset-password/"))
+    answer = client.post(f"/people/{person.pk}/reset-password/", follow=True)
+    assert "密码不能由单位重置" in words(answer)
+    assert not OneUseSecret.objects.exists()
+    # nor while that admin is suspended: the account opens again one day
+    RoleAccount.objects.filter(org_admin__user=colleague).update(status=AccountStatus.SUSPENDED)
     answer = client.post(f"/people/{person.pk}/reset-password/", follow=True)
     assert "密码不能由单位重置" in words(answer)
     assert not OneUseSecret.objects.exists()

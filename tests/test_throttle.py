@@ -273,3 +273,23 @@ def test_dead_counters_go(db, monkeypatch):
 )
 def test_waits_in_words(seconds, said_as):
     assert throttle.wait_in_words(datetime.timedelta(seconds=seconds)) == said_as
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_its_counters_nobody_logs_in_and_who_is_in_goes_on(town):
+    """F13 (trust.md 4.4): the table is gone. Right passwords are refused with a page that says when to come again."""
+    member = town.practitioner(at=town.employer())
+    inside = town.login(member)
+    form = {"role": "practitioner", "id_number": member.user.id_number.reveal(), "password": PASSWORD}
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_tally RENAME TO accounts_tally_away")
+    try:
+        answer = Client(raise_request_exception=False).post("/login/", form)
+        assert answer.status_code == 503
+        assert answer["Retry-After"]
+        assert "请" in answer.content.decode()
+        assert inside.get("/").status_code == 200
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE accounts_tally_away RENAME TO accounts_tally")
+    assert Client().post("/login/", form).status_code == 302

@@ -170,10 +170,10 @@ def _too_many_pixels(shown: str) -> Unacceptable:
 
 # Long names only: three letters would also turn up by chance inside compressed pictures.
 _ACTIVE = re.compile(
-    rb"/(JavaScript|Launch|EmbeddedFiles?|GoToR|GoToE|SubmitForm|ImportData|RichMedia)(?![A-Za-z0-9])"
+    rb"/(JavaScript|Launch|EmbeddedFiles?|GoToR|GoToE|SubmitForm|ImportData|RichMedia|XFA)(?![A-Za-z0-9])"
 )
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
-_STREAM = re.compile(rb"(?<!end)stream\r?\n")
+_STREAM = re.compile(rb"(?<!end)stream[ \t\0\f]*(?:\r\n|\n|\r)")  # as lax as readers are
 _ENDS = re.compile(rb"%%EOF[\s\x00]*\Z")
 _OPENS = re.compile(rb"/OpenAction\s*(?:(\d{1,10})\s+\d+\s+R|<<)")
 _OBJECT = re.compile(rb"(?<!\d)(\d{1,10})\s+\d+\s+obj")
@@ -237,7 +237,8 @@ def _object_streams(content: bytes) -> tuple[list[bytes], bool]:
         if room <= 0:
             return found, False
         found.append(_unescaped(body))
-    return found, True
+    # One that a reader may find where we saw none is one that we could not read.
+    return found, _unescaped(content).count(b"/ObjStm") <= len(found)
 
 
 def _inflated(content: bytes, start: int, room: int) -> tuple[bytes, int]:

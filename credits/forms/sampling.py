@@ -1,8 +1,10 @@
 """What a bureau says about how much it looks at."""
 
 from django import forms
+from django.db import transaction
 
 from credits.models import ActivityKind, VerificationPolicy
+from orgs.actor import Actor, hold_right
 from orgs.models import Kind, Organization
 
 
@@ -42,12 +44,14 @@ class PolicyForm(forms.Form):
             kind=Kind.AUTHORITY, superior=bureau
         )
 
-    def save(self, by) -> VerificationPolicy:
-        """Set the share; the one for the same authority and kind is replaced."""
+    @transaction.atomic
+    def save(self, by: Actor) -> VerificationPolicy:
+        """Set the share; the one for the same authority and kind is replaced. Refused when the right was taken away."""
+        hold_right(by)
         data = self.cleaned_data
         return VerificationPolicy.objects.update_or_create(
             bureau=self.bureau,
             authority=data["authority"],
             kind=data["kind"],
-            defaults={"percent": data["percent"], "risk_first": data["risk_first"], "changed_by": by},
+            defaults={"percent": data["percent"], "risk_first": data["risk_first"], "changed_by": by.user},
         )[0]

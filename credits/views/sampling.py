@@ -112,8 +112,8 @@ def policies(request: HttpRequest) -> HttpResponse:
         return redirect("credits:verification_policies")
     form = PolicyForm(request.POST or None, bureau=bureau)
     if request.method == "POST" and form.is_valid():
-        form.save(request.user)
-        messages.success(request, "审验比例已保存，下一次抽取时适用。")
+        with told(request, "审验比例已保存，下一次抽取时适用。"):
+            form.save(request.actor)
         return redirect("credits:verification_policies")
     found = VerificationPolicy.objects.filter(bureau=bureau).select_related("authority", "kind", "changed_by")
     rows = [
@@ -133,7 +133,7 @@ def policies(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET"])
 @for_admins_with(Duty.HOURS)
 def overturned(request: HttpRequest) -> HttpResponse:
-    """复核改变率 of the last twelve months, by unit or by reviewer, the most often changed first."""
+    """复核改变率 of the last twelve months, by unit or by reviewer: who was changed most often first, the higher rate among equals."""
     bureau = _bureau(request)
     since = today().replace(year=today().year - 1, day=1)
     by_person = request.GET.get("by") == "person"
@@ -142,7 +142,8 @@ def overturned(request: HttpRequest) -> HttpResponse:
         OverturnRate.objects.filter(bureau=bureau, month__gte=since)
         .values("organization", *names, *(["user"] if by_person else []))
         .annotate(all=Sum("decided"), no=Sum("rejected"), less=Sum("lowered"), back=Sum("revoked"))
-        .order_by("-no", "-less", "organization")[:SHOWN]
+        .annotate(changed=F("no") + F("less") + F("back"))
+        .order_by("-changed", "all", *names)[:SHOWN]
     )
     rows = [
         {
@@ -152,7 +153,7 @@ def overturned(request: HttpRequest) -> HttpResponse:
             "rejected": one["no"],
             "lowered": one["less"],
             "revoked": one["back"],
-            "rate": percent((one["no"] + one["less"] + one["back"]) / one["all"]),
+            "rate": percent(one["changed"] / one["all"]),
         }
         for one in rates
     ]

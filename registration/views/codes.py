@@ -125,7 +125,7 @@ def revoke_code(request: HttpRequest, code_id: int) -> HttpResponse:
     form = ReasonForm(form_data(request), hint="例如 同一单位重复领取。单位会原样看到。")
     if request.method == "POST" and form.is_valid():
         with told(request, f"已撤销 {found.code}，已通知该单位。"):
-            temporary_code.revoke(found.pk, form.cleaned_data["reason"], by=request.actor.user)
+            temporary_code.revoke(found.pk, form.cleaned_data["reason"], by=request.actor)
         return redirect("registration:codes")
     return render(request, "registration/revoke_code.html", {"form": form, "code": found})
 

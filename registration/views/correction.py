@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.kept import form_data
 from accounts.refused import Refused
 from orgs import access
+from orgs.actor import hold_right
 from orgs.doors import for_any_role, for_operators
 from registration import working_days
 from registration.forms.correction import CorrectionForm
@@ -118,10 +119,15 @@ def numbers(request: HttpRequest, application_id: int) -> HttpResponse:
     step = Step.objects.awaiting(request.actor).filter(application=application_id, application__kind=KIND)
     get_object_or_404(step)
     found = IdentityCorrection.objects.get(pk=application_id)
-    with transaction.atomic():
-        NumberShown.objects.create(correction=found, user=request.actor.user)
-        what, about = access.AccessEntry.What.CORRECTION, found.application.receipt
-        access.note(request.actor, [found.user_id], what, "核实更正申请", about=about)
+    try:
+        with transaction.atomic():
+            hold_right(request.actor)
+            NumberShown.objects.create(correction=found, user=request.actor.user)
+            what, about = access.AccessEntry.What.CORRECTION, found.application.receipt
+            access.note(request.actor, [found.user_id], what, "核实更正申请", about=about)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("registration:corrections")
     context = {"correction": found, "old": found.old_number.reveal(), "detail_url": detail_url(found.pk)}
     context["new"] = found.new_number.reveal() if found.new_id_index else ""
     return render(request, "registration/correction_numbers.html", context)

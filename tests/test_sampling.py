@@ -1,5 +1,6 @@
 """抽查: shares by authority and kind, a draw that its seed proves, the rest signed by who drew."""
 
+import datetime
 import re
 from html import unescape
 
@@ -8,10 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credits import sampling
+from credits import ledger, sampling
 from credits.models import (
     ActivityKind,
     LedgerEntry,
@@ -21,6 +23,7 @@ from credits.models import (
     VerificationPolicy,
 )
 from credits.overturning import reckon_rates
+from credits.years import today
 from orgs.models import Duty
 from tests.race import at_once
 from tests.test_credits import declare, sign
@@ -268,6 +271,70 @@ def test_overturned_decisions_are_counted_for_who_signed_before(town):
     page = text(town.login(town.bureau).get("/hours/sampling/overturned/"))
     assert "66.7%" in page
     assert "测*" in text(town.login(town.bureau).get("/hours/sampling/overturned/?by=person"))
+
+
+def decided(town, unit, count):
+    """So many declarations that the unit signed; the bureau's steps, still open."""
+    filed = [declare(town, town.practitioner(at=unit)) for _ in range(count)]
+    steps = Step.objects.filter(approver=unit, application__in=filed)
+    bulk.approve_all(list(steps.values_list("pk", flat=True)), by=town.actor(unit))
+    return list(Step.objects.filter(approver=town.bureau, application__in=filed).order_by("pk"))
+
+
+def test_what_a_draw_let_through_unseen_is_not_looked_at(town):
+    policy(town, 20)
+    decided(town, town.employer(), 10)
+    bureau = town.actor(town.bureau)
+    made = sampling.draw(by=bureau)
+    sampling.pass_by(made, by=bureau)
+    drawn = list(made.items.filter(sampled=True).values_list("step", flat=True))
+    engine.reject(drawn[0], by=bureau, comment="不符合标准")
+    engine.approve(drawn[1], by=bureau)
+    reckon_rates()
+    rate = OverturnRate.objects.get()
+    assert (rate.decided, rate.rejected) == (2, 1)
+    unseen = made.items.filter(sampled=False).first().step.application.declaration
+    ledger.revoke(unseen, by=bureau, reason="证书不实")
+    reckon_rates()
+    assert OverturnRate.objects.values_list("decided", "rejected", "revoked").get() == (3, 1, 1)
+
+
+def test_hours_revoked_later_count_in_the_month_of_the_decision(town):
+    bureau = town.actor(town.bureau)
+    first, second = decided(town, town.employer(), 2)
+    engine.approve(first.pk, by=bureau)
+    engine.approve(second.pk, by=bureau)
+    long_ago = timezone.now() - datetime.timedelta(days=200)
+    Step.objects.filter(pk__in=[first.pk, second.pk]).update(decided_at=long_ago)
+    reckon_rates()
+    assert not OverturnRate.objects.exists()  # no night since then has a reason to look there
+    ledger.revoke(first.application.declaration, by=bureau, reason="证书不实")
+    reckon_rates()
+    reckon_rates()
+    rate = OverturnRate.objects.get()
+    assert rate.month == timezone.localtime(long_ago).date().replace(day=1)
+    assert (rate.decided, rate.rejected, rate.lowered, rate.revoked) == (2, 0, 0, 1)
+    assert "50.0%" in text(town.login(town.bureau).get("/hours/sampling/overturned/"))
+
+
+def test_who_was_changed_most_is_on_top(town):
+    """Three revocations are more than two rejections; of equals the higher rate is first."""
+    bureau = town.bureau
+    for name, numbers in {
+        "甲单位": (9, 2, 0, 0),
+        "乙单位": (9, 0, 0, 3),
+        "丙单位": (4, 0, 2, 0),
+        "丁单位": (50, 0, 0, 0),
+    }.items():
+        unit = town.employer(name=name)
+        rate = dict(zip(("decided", "rejected", "lowered", "revoked"), numbers, strict=True))
+        user = town.super_admin(unit).user
+        OverturnRate.objects.create(
+            bureau=bureau, organization=unit, user=user, month=today().replace(day=1), **rate
+        )
+    for page in ("", "?by=person"):
+        shown = text(town.login(bureau).get(f"/hours/sampling/overturned/{page}"))
+        assert re.findall("[甲乙丙丁]单位", shown) == ["乙单位", "丙单位", "甲单位", "丁单位"]
 
 
 def test_nothing_verified_yet_says_so(town):

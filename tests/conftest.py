@@ -1,5 +1,7 @@
 """Fixtures for all tests. The database is a real PostgreSQL (tests/embedded_plugin.py)."""
 
+import os
+
 import pytest
 from django.core.cache import cache
 from django.db import transaction
@@ -70,6 +72,19 @@ def _followed(monkeypatch, module, name: str) -> None:
         transaction.on_commit(lambda: postman.deliver(after=before))
 
     monkeypatch.setattr(module, name, queue_and_deliver)
+
+
+@pytest.fixture
+def round_of_races(request):
+    """Which one of several; without any meaning for the test."""
+    return request.param
+
+
+def pytest_generate_tests(metafunc):
+    """`manage.py gate races` runs each of its tests several times: pytest itself runs a name that is given twice only once."""
+    if rounds := int(os.environ.get("CPE_ROUNDS", "0")):
+        metafunc.fixturenames.append("round_of_races")
+        metafunc.parametrize("round_of_races", range(rounds), indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -28,7 +28,8 @@ class _Reader(HTMLParser):
         elif tag == "input" and self._form is not None and "name" in attrs:
             kind = attrs.get("type", "text")
             on = kind not in ("checkbox", "radio") or "checked" in attrs
-            self._form["fields"].append([attrs["name"], attrs.get("value", ""), on, kind])
+            unsaid = "on" if kind in ("checkbox", "radio") else ""
+            self._form["fields"].append([attrs["name"], attrs.get("value", unsaid), on, kind])
         elif tag == "textarea" and self._form is not None:
             self._area = [attrs["name"], "", True, "text"]
             self._form["fields"].append(self._area)
@@ -125,6 +126,15 @@ class Visitor:
             if button["text"] == words and among in button["attrs"].get("aria-label", words):
                 return self._press(button)
         raise AssertionError(f"no “{words}” on {self.url}")
+
+    def download(self, words: str) -> bytes:
+        """Click the link with these words, whose answer is a file and no page; returns the file."""
+        self.clicks += 1
+        url = next((link["attrs"]["href"] for link in self.page.links if link["text"] == words), None)
+        assert url, f"no “{words}” on {self.url}"
+        answer = self.client.get(url)
+        assert answer["Content-Disposition"].startswith("attachment")
+        return answer.getvalue()
 
     def _press(self, button) -> None:
         form, attrs = button["form"], button["attrs"]

@@ -13,14 +13,21 @@ from django.core.management import call_command
 from django.test import Client
 
 from accounts.models import AccountStatus, Message, OneUseSecret, Role
-from orgs import granting, succession
-from orgs.models import AdminRole, Duty, SuperSwap
+from credits import certificates
+from credits.models import Certificate
+from credits.paper.content import grouped
+from credits.paper.sealing import examine
+from credits.paper.signing import public_keys
+from credits.years import current_year
+from orgs import granting, succession, uscc
+from orgs.models import AdminRole, Division, Duty, Organization, SuperSwap
 from registration.models import IdentityCorrection
 from tests import registering
 from tests.clicks import Visitor
 from tests.registering import a_certificate, an_id_number, register
 from tests.test_credits_pages import answers, proof
 from tests.test_inbox import declare, first_step
+from tests.test_paper_signing import KEY
 from tests.test_passwords import Phone
 from tests.test_transfers import file_transfer
 from tests.town import PASSWORD, Town
@@ -38,6 +45,7 @@ class Scene:
 
     town: Town
     commits: object
+    visit: object = Visitor  # visit(client, url): tests/test_keyboard_journeys.py comes with another browser
 
     def __post_init__(self):
         self.authority = self.town.authority(name="测试住建局")
@@ -46,7 +54,15 @@ class Scene:
         self.person = self.town.practitioner(at=self.unit, user=self.town.user("测试甲乙"))
 
     def at_home(self, who) -> Visitor:
-        return Visitor(self.town.login(who))
+        return self.visit(self.town.login(who), "/")
+
+    def bureau_issues(self) -> None:
+        """Certificates carry the code of the bureau's division."""
+        self.town.bureau.division = Division.objects.create(code="370900", name="泰安市")
+        self.town.bureau.save()
+
+    def stranger(self, url: str = "/") -> Visitor:
+        return self.visit(Client(), url)
 
 
 def journey(name: str, most: int, plus: int = 0, why: str = ""):
@@ -62,6 +78,7 @@ def journey(name: str, most: int, plus: int = 0, why: str = ""):
 @pytest.fixture
 def scene(town, settings, django_capture_on_commit_callbacks):
     settings.SMS_SENDER = "tests.test_passwords.Phone"
+    settings.SIGNING_KEY, settings.VERIFYING_KEYS = KEY, []
     Phone.sent.clear()
     call_command("load_hours", verbosity=0)
     granting.load_ready_made()
@@ -201,7 +218,7 @@ def registered(scene) -> tuple[str, Application]:
 @journey("J6", 2)
 def progress_of_a_registration(scene):
     number, _ = registered(scene)
-    visitor = Visitor(Client())
+    visitor = scene.stranger()
     visitor.click("注册审核进度查询")
     visitor.type("id_number", number)
     visitor.type("password", registering.PASSWORD)
@@ -214,7 +231,7 @@ def progress_of_a_registration(scene):
 @journey("J6, from a refused login", 1)
 def progress_from_a_refused_login(scene):
     number, application = registered(scene)
-    visitor = Visitor(Client(), "/login/")
+    visitor = scene.stranger("/login/")
     visitor.type("id_number", number)
     visitor.type("password", registering.PASSWORD)
     visitor.press("登录")
@@ -228,7 +245,7 @@ def progress_from_a_refused_login(scene):
 @journey("J7", 4)
 def withdraw_a_registration(scene):
     number, application = registered(scene)
-    visitor = Visitor(Client())
+    visitor = scene.stranger()
     visitor.click("注册审核进度查询")
     visitor.type("id_number", number)
     visitor.type("password", registering.PASSWORD)
@@ -249,7 +266,7 @@ def new_password(visitor) -> None:
 
 @journey("J8, by mobile", 4)
 def forgot_the_password_by_mobile(scene):
-    visitor = Visitor(Client(), "/login/")
+    visitor = scene.stranger("/login/")
     visitor.click("忘记登录密码？")
     visitor.type("id_number", scene.person.user.id_number.reveal())
     with scene.commits():
@@ -263,13 +280,13 @@ def forgot_the_password_by_mobile(scene):
 
 @journey("J8, by mail", 4)
 def forgot_the_password_by_mail(scene):
-    visitor = Visitor(Client(), "/login/")
+    visitor = scene.stranger("/login/")
     visitor.click("忘记登录密码？")
     visitor.type("id_number", scene.person.user.id_number.reveal())
     with scene.commits():
         visitor.click("发送邮件链接")
     link = re.search(r"http://testserver(/reset/\S+)", mail.outbox[-1].body)[1]
-    clicks, visitor = visitor.clicks, Visitor(visitor.client, link)
+    clicks, visitor = visitor.clicks, scene.visit(visitor.client, link)
     visitor.clicks = clicks + 1
     new_password(visitor)
     assert "本年度还没有学时" in visitor.text, "logged in"
@@ -431,6 +448,86 @@ def accept_to_be_super_admin(scene):
     return visitor
 
 
+@journey(
+    "J19", 0, plus=1, why="the box “no credit code” itself, instead of typing the code and choosing its paper"
+)
+def a_unit_without_a_credit_code(scene):
+    """What it costs beyond the registration of a unit that has one."""
+    registering.load_lists()
+    scene.town.operator()
+    county = scene.town.bureau_under(scene.town.bureau, name="测试区人社局")
+    usual, visitor = register_a_village(scene, with_code=True), register_a_village(scene, with_code=False)
+    first, second = Application.objects.order_by("pk")
+    assert list(first.steps.values_list("approver", flat=True)) == [county.pk]
+    assert list(second.steps.values_list("approver", flat=True)) == [scene.town.platform.pk, county.pk]
+    engine.approve(second.steps.get(state="open").pk, by=scene.town.actor(scene.town.platform))
+    assert uscc.is_temporary(Organization.objects.get(pk=second.organization_id).uscc)
+    visitor.clicks -= usual.clicks
+    return visitor
+
+
+# fmt: off
+TYPED_BY_A_UNIT = (
+    "unit_name", "uscc", "division", "contact_name", "phone", "office_hours",
+    "id_number", "name", "password", "password2", "mobile",
+)
+# fmt: on
+
+
+def register_a_village(scene, *, with_code: bool):
+    visitor = scene.stranger()
+    visitor.click("注册")
+    visitor.click("用人单位")
+    visitor.click("⑤ 街道社区、村委会")
+    visitor.type("q", "测试区人社局")
+    visitor.click("查找")
+    visitor.click("测试区人社局")
+    filled = registering.organization("employer", "community", Organization.objects.get(name="测试区人社局"))
+    filled |= {"unit_name": f"测试{'一' if with_code else '二'}村村民委员会"}
+    if not with_code:
+        visitor.tick("no_code", "on")
+        del filled["uscc"], filled["files"]
+    for name in TYPED_BY_A_UNIT:
+        if name in filled:
+            visitor.type(name, filled[name])
+    if with_code:
+        visitor.attach("files", filled["files"])
+    visitor.click("下一步：核对")
+    visitor.click("提交注册")
+    assert "受理号" in visitor.text
+    return visitor
+
+
+# --- certificates -----------------------------------------------------------------------------------------------
+
+
+@journey("J21", 2)
+def print_the_certificate(scene):
+    scene.bureau_issues()
+    scene.town.stands(scene.person, public=30, professional=62)
+    visitor = scene.at_home(scene.person)
+    visitor.click("签发证书")
+    one = Certificate.objects.get(practitioner=scene.person)
+    assert one.number in visitor.text
+    assert examine(visitor.download("打印证书（PDF）"), public_keys()).intact
+    return visitor
+
+
+@journey("J22", 2)
+def verify_somebodys_certificate(scene):
+    scene.bureau_issues()
+    scene.town.stands(scene.person, public=30, professional=62)
+    one = certificates.issue(scene.person, current_year(), by=scene.town.actor(scene.town.bureau))
+    visitor = scene.stranger()
+    visitor.click("电子证书查验")
+    visitor.type("number", one.number)
+    visitor.type("code", grouped(one.code))
+    visitor.click("查验")
+    assert "测**乙" in visitor.text
+    assert scene.person.user.name not in visitor.text
+    return visitor
+
+
 # --- several roles ----------------------------------------------------------------------------------------------
 
 
@@ -510,6 +607,6 @@ def test_the_short_way_to_a_second_role_says_the_right_situation(scene, of_unit,
     assert "本单位的专业技术人员" not in scene.town.login(scene.person).get("/register/").content.decode()
 
 
-def test_no_journey_of_what_is_built_is_missing():
-    numbers = {int(re.match(r"J(\d+)", name)[1]) for name in JOURNEYS}
-    assert numbers == {*range(1, 19), 20, 23, 24}
+def test_no_journey_is_missing():
+    """screens.md §2.2: all of J1 … J24."""
+    assert {int(re.match(r"J(\d+)", name)[1]) for name in JOURNEYS} == set(range(1, 25))

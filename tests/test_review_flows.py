@@ -128,7 +128,7 @@ def test_a_code_revoked_under_review_admits_nobody(town):
     county = town.bureau_under(town.bureau, name="测试区人社局")
     operator = town.operator()
     filed = sign(town, asked(county), operator)
-    temporary_code.revoke(TemporaryCode.objects.get().pk, "重复领取", by=operator)
+    temporary_code.revoke(TemporaryCode.objects.get().pk, "重复领取", by=town.actor(operator))
     with pytest.raises(Refused, match="临时代码"):
         sign(town, filed, county)
     filed.refresh_from_db()

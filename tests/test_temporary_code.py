@@ -182,7 +182,7 @@ def test_a_code_that_is_typed_must_be_the_units_own(town, county, operator, what
     if what == "unknown":
         typed = uscc.make_temporary("370902", 77)
     elif what == "revoked":
-        temporary_code.revoke(code.pk, "重复领取", by=operator)
+        temporary_code.revoke(code.pk, "重复领取", by=town.actor(operator))
     elif what == "replaced":
         TemporaryCode.objects.update(replaced_by=a_code(), replaced_at=code.issued_at)
     elif what == "another name":

@@ -9,9 +9,11 @@ import secrets
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
+from typing import NamedTuple
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from credits.models import Declaration, SampleDraw, SampleItem, VerificationPolicy
 from orgs.actor import Actor, hold_right
@@ -21,8 +23,7 @@ from workflow.flow import Refused, flow_of
 from workflow.models import Step
 
 HOURS = "hours-declaration"
-MOST = 10_000  # steps of one draw
-SHOWN = 25  # of them on the page before it
+MOST = 1_000  # steps of one draw, and of what is counted before it: what a page says is what a click does
 DRAW_LOCK = 722263
 
 
@@ -47,18 +48,35 @@ class Group:
     risk: int
     to_draw: int
 
+    @property
+    def to_pass(self) -> int:
+        return self.waiting - self.to_draw
 
-def candidates(actor: Actor, most: int = MOST) -> list[Candidate]:
-    """What waits for this bureau and was in no draw yet, oldest first, each under its most special policy."""
-    steps = list(
-        Step.objects.awaiting(actor)
-        .filter(application__kind=HOURS)
-        .exclude(
-            pk__in=SampleItem.objects.filter(draw__bureau=actor.organization, sampled=True).values("step")
+
+def _undrawn(actor: Actor) -> QuerySet:
+    """What waits for this bureau and was not drawn yet: a look-up for each, however much was drawn in all years."""
+    drawn = SampleItem.objects.filter(step=OuterRef("pk"), draw__bureau=actor.organization, sampled=True)
+    waiting = Step.objects.awaiting(actor).filter(duty=Duty.HOURS, application__kind=HOURS)
+    return waiting.exclude(Exists(drawn))
+
+
+def waiting_count(actor: Actor) -> int:
+    """How much a draw could choose from, at most MOST + 1."""
+    return len(_undrawn(actor).oldest_first().values_list("pk")[: MOST + 1])
+
+
+def candidates(actor: Actor, last: int | None = None) -> list[Candidate]:
+    """What waits for this bureau and was not drawn yet, oldest first, each under its most special policy.
+
+    `last`: no further than this step, whatever arrived since.
+    """
+    waiting = _undrawn(actor).oldest_first().select_related("application__practitioner")
+    if last is not None:
+        moment = Step.objects.filter(pk=last).values("opened_at")
+        waiting = waiting.filter(
+            Q(opened_at__lt=Subquery(moment)) | Q(opened_at=Subquery(moment), pk__lte=last)
         )
-        .oldest_first()
-        .select_related("application__practitioner")[:most]
-    )
+    steps = list(waiting[:MOST])
     applications = [step.application for step in steps]
     payloads = Declaration.objects.in_bulk([one.pk for one in applications])
     for application in applications:
@@ -133,16 +151,44 @@ def _place(seed: str, step: int) -> str:
     return sha256(f"{seed}:{step}".encode()).hexdigest()
 
 
-def draw(*, by: Actor) -> SampleDraw:
-    """Draw from what waits and record it. Refused when nothing waits. `pass_by` then lets the others through."""
+class Plan(NamedTuple):
+    """What a draw would do at this moment: `drawn` are looked at, `passed` are signed in the name of who draws.
+
+    `last` is the step it goes up to: what arrives later is no part of it.
+    """
+
+    groups: list[Group]
+    drawn: int
+    passed: int
+    last: int
+
+    @property
+    def population(self) -> int:
+        return self.drawn + self.passed
+
+
+def plan(found: list[Candidate]) -> Plan:
+    """What a draw from these, oldest first, would do; the numbers are the same whatever the seed."""
+    drawn = len(chosen("", found))
+    return Plan(groups(found), drawn, len(found) - drawn, found[-1].step if found else 0)
+
+
+def draw(*, by: Actor, agreed: tuple[int, int, int] | None = None) -> SampleDraw:
+    """Draw from what waits and record it. Refused when nothing waits. `pass_by` then lets the others through.
+
+    `agreed` (drawn, passed, last): what the person was shown. Refused when a colleague's decision or another share has
+    changed these numbers since: nothing is signed that nobody was told of.
+    """
     _check(by)
     with transaction.atomic():
         hold_right(by)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [DRAW_LOCK, by.organization.pk])
-        found = candidates(by)
+        found = candidates(by, agreed[2] if agreed else None)
         if not found:
             raise Refused("没有等待审验的学时，不用抽取。")
+        if agreed and plan(found)[1:] != agreed:
+            raise Refused("等待审验的学时或审验比例刚刚有变化，请按新的数字重新核对。")
         seed = secrets.token_hex(16)
         drawn = chosen(seed, found)
         made = SampleDraw.objects.create(

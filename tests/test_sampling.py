@@ -201,15 +201,57 @@ def test_two_draws_at_once_draw_everything_once(town):
 # --- the pages -----------------------------------------------------------------------------------------------
 
 
-def test_the_page_before_a_draw_looks_at_the_oldest_alone(town, monkeypatch):
-    """However much waits: the draw itself takes all of it."""
-    monkeypatch.setattr("credits.sampling.SHOWN", 2)
+def agreed(page: str) -> dict:
+    """The numbers that a page says it would draw and sign, as its button sends them."""
+    return {
+        name: re.search(f'name="{name}" value="([0-9]+)"', page)[1] for name in ("drawn", "passed", "last")
+    }
+
+
+def test_nothing_is_signed_before_its_number_was_shown(town):
+    """78 waited once, the page spoke of 25, the click signed 53."""
+    waiting(town, 40)
+    client = town.login(town.bureau)
+    client.post("/hours/sampling/policies/", {"percent": "25"})
+    assert "40 件学时等待审验" in text(client.get("/hours/sampling/"))
+    page = text(client.post("/hours/sampling/draw/"))
+    assert not SampleDraw.objects.exists()
+    assert "抽中 10 件，其余 30 件以您的名义通过" in page
+    assert "抽取 10 件，通过其余 30 件</button>" in page
+    late = waiting(town, 3)
+    answer = client.post("/hours/sampling/draw/", agreed(page), follow=True)
+    assert "从 40 件中抽中 10 件" in text(answer)
+    assert LedgerEntry.objects.count() == 30
+    assert Step.objects.filter(application__in=late, state="open").count() == 3  # they came after the page
+
+
+def test_a_draw_is_shown_anew_when_its_numbers_have_changed(town):
+    filed = waiting(town, 8)
+    client = town.login(town.bureau)
+    client.post("/hours/sampling/policies/", {"percent": "50"})
+    page = text(client.post("/hours/sampling/draw/"))
+    VerificationPolicy.objects.filter(kind=None).update(percent=0)
+    answer = text(client.post("/hours/sampling/draw/", agreed(page), follow=True))
+    assert "刚刚有变化，请按新的数字重新核对" in answer
+    assert "抽中 0 件，其余 8 件以您的名义通过" in answer
+    sign(town, filed[0])
+    assert "抽中 0 件，其余 7 件" in text(client.post("/hours/sampling/draw/", agreed(answer), follow=True))
+    assert not SampleDraw.objects.exists()
+    for number in ("", "x", "1" * 30, "²"):
+        client.post("/hours/sampling/draw/", {**agreed(answer), "passed": number})
+    assert not SampleDraw.objects.exists()
+
+
+def test_a_page_says_when_more_waits_than_one_draw_takes(town, monkeypatch):
+    monkeypatch.setattr("credits.sampling.MOST", 2)
     waiting(town, 4)
     client = town.login(town.bureau)
     client.post("/hours/sampling/policies/", {"percent": "50"})
     page = text(client.get("/hours/sampling/"))
-    assert "等待审验的学时超过 2 件；最早送达的 2 件按现在的比例将抽中 1 件" in page
-    assert "从 4 件中抽中 2 件" in text(client.post("/hours/sampling/draw/", follow=True))
+    assert "2+ 件学时等待审验" in page
+    page = text(client.post("/hours/sampling/draw/"))
+    assert "这一次从最早送达的 2 件中抽取" in page
+    assert "从 2 件中抽中 1 件" in text(client.post("/hours/sampling/draw/", agreed(page), follow=True))
 
 
 def test_the_pages_from_the_share_to_the_proof(town):
@@ -217,9 +259,9 @@ def test_the_pages_from_the_share_to_the_proof(town):
     client = town.login(town.bureau)
     answer = client.post("/hours/sampling/policies/", {"percent": "25", "risk_first": "on"})
     assert answer.status_code == 302
-    page = text(client.get("/hours/sampling/"))
-    assert "4 件学时等待审验，按现在的比例将抽中 1 件" in page
-    answer = client.post("/hours/sampling/draw/", follow=True)
+    page = text(client.post("/hours/sampling/draw/"))
+    assert "抽中 1 件，其余 3 件以您的名义通过" in page
+    answer = client.post("/hours/sampling/draw/", agreed(page), follow=True)
     page = text(answer)
     assert re.search(r"从 4 件中抽中 1 件", page)
     made = SampleDraw.objects.get()

@@ -10,6 +10,7 @@ from credits import sampling
 from credits.forms.sampling import PolicyForm
 from credits.models import OverturnRate, SampleDraw, VerificationPolicy
 from credits.years import today
+from orgs.actor import Actor
 from orgs.doors import for_admins_with
 from orgs.models import Duty, Kind
 from workflow import keyset
@@ -28,10 +29,8 @@ def _bureau(request: HttpRequest):
 @require_http_methods(["GET"])
 @for_admins_with(Duty.HOURS)
 def overview(request: HttpRequest) -> HttpResponse:
-    """抽查: what waits under which share, and the draws so far."""
+    """抽查: how much waits, and the draws so far. What a draw would do is said by the page before it."""
     bureau = _bureau(request)
-    found = sampling.candidates(request.actor, sampling.SHOWN + 1)
-    more, found = len(found) > sampling.SHOWN, found[: sampling.SHOWN]
     page = keyset.page(
         SampleDraw.objects.filter(bureau=bureau).values("pk", "at", "population", "sampled", "by__name"),
         ("-pk",),
@@ -39,11 +38,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         20,
     )
     context = {
-        "groups": sampling.groups(found),
-        "waiting": len(found),
-        "to_draw": len(sampling.chosen("", found)),
-        "more": more,
-        "most": f"{sampling.MOST:,}",
+        **_waiting(request.actor),
         "draws": [
             {**row, "at": shown_time(row["at"]), "by": masked_name(row["by__name"])} for row in page.rows
         ],
@@ -52,16 +47,45 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "credits/sampling/overview.html", context)
 
 
+def _waiting(actor: Actor) -> dict:
+    """`waiting` in words ("" for nothing), whether it is `more` than one draw takes, and how many that is."""
+    count = sampling.waiting_count(actor)
+    more, most = count > sampling.MOST, f"{sampling.MOST:,}"
+    return {"waiting": f"{most}+" if more else f"{count:,}" if count else "", "more": more, "most": most}
+
+
 @require_http_methods(["POST"])
 @for_admins_with(Duty.HOURS)
 def draw(request: HttpRequest) -> HttpResponse:
-    """抽取: draw, then let what was not drawn pass. The draw stands even when the second half is interrupted."""
+    """抽取: first what it would do, to the last number; then, with these numbers agreed to, draw and let the rest pass.
+
+    The draw stands even when the second half is interrupted.
+    """
     _bureau(request)
+    agreed = _agreed(request)
     made = None
-    with told(request, "已抽取，抽中的仍在待办审核中，未抽中的已按比例通过。"):
-        made = sampling.draw(by=request.actor)
-        sampling.pass_by(made, by=request.actor)
-    return redirect("credits:sample", made.pk) if made else redirect("credits:sampling")
+    if agreed:
+        with told(request, "已抽取，抽中的仍在待办审核中，未抽中的已以您的名义通过。"):
+            made = sampling.draw(by=request.actor, agreed=agreed)
+            sampling.pass_by(made, by=request.actor)
+        if made:
+            return redirect("credits:sample", made.pk)
+    found = sampling.candidates(request.actor)
+    if not found:
+        if not agreed:
+            messages.error(request, "没有等待审验的学时，不用抽取。")
+        return redirect("credits:sampling")
+    context = {"plan": sampling.plan(found), **_waiting(request.actor)}
+    return render(request, "credits/sampling/confirm.html", context)
+
+
+def _agreed(request: HttpRequest) -> tuple[int, int, int] | None:
+    """The numbers that the page before the draw showed; None when they did not come with the click."""
+    parts = [request.POST.get(name, "") for name in ("drawn", "passed", "last")]
+    if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
+        return None
+    drawn, passed, last = map(int, parts)
+    return drawn, passed, last
 
 
 @require_http_methods(["GET", "POST"])

@@ -57,6 +57,7 @@ class Figures(NamedTuple):
     page: keyset.Page
     series: list[Row]
     months: list[Month]
+    months_total: str
     chart: SafeString
 
 
@@ -83,6 +84,7 @@ def figures_of(top: Organization, year: int, asked: QueryDict) -> Figures:
         page=page,
         series=columns.of_series(by_series),
         months=[Month(f"{int(month)} 月", f"{hours:,.1f}") for month, hours in months],
+        months_total=f"{sum(hours for _, hours in months):,.1f}" if any(hours for _, hours in months) else "",
         chart=charts.months([(str(int(month)), hours) for month, hours in months], _trend(year, months)),
     )
 
@@ -129,7 +131,9 @@ def _subjects(count: Count, codes: list[str], rules: Pack) -> list[dict]:
 
 def _trend(year: int, months: list[tuple[str, Decimal]]) -> str:
     said = "，".join(f"{int(month)} 月 {hours:,.1f}" for month, hours in months if hours)
-    return f"{year} 年各月计入的学时：{said}。" if said else f"{year} 年还没有计入学时。"
+    return (
+        f"{year} 年内每个月新计入的学时，含其他年度的：{said}。" if said else f"{year} 年内还没有计入学时。"
+    )
 
 
 class _Columns:

@@ -240,12 +240,30 @@ def _children(
     rest_late = late[bureau.pk].below - late[bureau.pk].own - sum(late[one.pk].below for one in children)
     if rest.people or rest_late:
         name = "其他下级" if more else "直接管理的用人单位"
-        rows.append({"name": name, "url": reverse("desk:tree"), "count": rest, "late": max(rest_late, 0)})
+        rows.append(_rest(name, bool(children), rest, max(rest_late, 0), may_look_up))
     for row in rows:
         count = row.pop("count")
         row["people"], row["met"] = f"{count.people:,}", f"{count.complete:,}"
         row["rate"] = percent(count.complete / count.people) if asked and count.people else NOTHING
     return rows, whole, more
+
+
+def _rest(name: str, beside: bool, count: Count, late: int, may_look_up: bool) -> dict:
+    """The line of everybody else. Alone it is the whole branch, whose lists are its own; beside others there is no list of
+    these people without those, so that its numbers lead to the units that they are the sum of."""
+    people = link("desk:people", may_look_up and count.people > 0)
+    met = link("desk:people", may_look_up and count.complete > 0, standing="met")
+    each = link("desk:statistics", may_look_up and count.people > 0)
+    return {
+        "name": name,
+        "url": reverse("desk:tree"),
+        "count": count,
+        "late": late,
+        "people_url": each if beside else people,
+        "met_url": each if beside else met,
+        "rate_url": each,
+        "late_url": link("desk:waiting", late > 0, only="late"),
+    }
 
 
 def _child(one: Organization, count: Count, late: int, may_look_up: bool) -> dict:

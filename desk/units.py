@@ -50,6 +50,7 @@ class Row(NamedTuple):
     rate: str
     rate_url: str
     waiting: str
+    waiting_url: str
     last_login: str
     review_url: str
 
@@ -147,6 +148,7 @@ class _Lines:
     def __init__(self, actor: Actor, asked: bool, reviews: dict[int, int]):
         self.asked, self.reviews, self.may_look_up = asked, reviews, actor.can(Duty.PEOPLE)
         self.organization, self.below = for_each("desk:organization"), for_each("desk:below")
+        self.matters = for_each("desk:waiting_at")
         self.people, self.statistics = narrowed_for_each("desk:people"), narrowed_for_each("desk:statistics")
 
     def row(self, row: dict, one: Figures, above: str) -> Row:
@@ -166,6 +168,7 @@ class _Lines:
             rate=percent(count.complete / count.people) if has_rate else NOTHING,
             rate_url=self.statistics(pk) if has_rate and may_open else "",
             waiting=_waiting(one) if is_active else NOTHING,
+            waiting_url=self.matters(pk) if is_active and one.waiting else "",
             last_login=last_login(one) if is_active else NOTHING,
             review_url=detail_url(self.reviews[pk]) if pk in self.reviews else "",
         )
@@ -278,7 +281,11 @@ def tiles(organization: Organization, figures: Figures, actor: Actor, year: int)
         {
             "figure": shown_count(waiting),
             "label": f"待办审核{waited}",
-            "url": reverse("workflow:inbox") if own else "",
+            "url": reverse("workflow:inbox")
+            if own
+            else reverse("desk:waiting_at", args=[organization.pk])
+            if waiting
+            else "",
         },
     ]
     if count.people and met.is_asked(organization, year):

@@ -20,6 +20,7 @@ urlpatterns = [
     path("organizations/", views.tree, name="tree"),
     path("organizations/waiting/", views_figures.waiting_below, name="waiting"),
     path("organizations/<int:organization_id>/", views.organization, name="organization"),
+    path("organizations/<int:organization_id>/waiting/", views_figures.waiting_at, name="waiting_at"),
     path("organizations/<int:organization_id>/below/", views.below, name="below"),
     path(
         "organizations/<int:organization_id>/history/",

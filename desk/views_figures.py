@@ -3,19 +3,19 @@
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts import replica
 from credits.tallies import Count
 from credits.years import declarable_years
-from desk import met, reminding, unmet, waiting, wanted
+from desk import met, reminding, units, unmet, waiting, wanted
 from desk.statistics import figures_of as statistics_of
 from desk.statistics import tiles as statistics_tiles
 from orgs.doors import for_admins, for_admins_with
 from orgs.models import Duty, Organization
-from workflow import reach
+from workflow import keyset, reach
 
 # --- 学时统计 -----------------------------------------------------------------------------------------
 
@@ -81,6 +81,7 @@ def unmet_list(request: HttpRequest) -> HttpResponse:
         "tabs": _year_tabs(request, year),
         "asked": met.is_asked(top, year),
         "count": _shown_unmet(count),
+        "nobody": not count.people and not rows,
         "page": page,
         "rows": rows,
         "with_unit": top.subordinates.exists(),
@@ -195,3 +196,24 @@ def waiting_below(request: HttpRequest) -> HttpResponse:
         "unattended": settings.UNATTENDED_DAYS,
     }
     return render(request, "desk/waiting.html", context)
+
+
+@require_http_methods(["GET"])
+@for_admins
+def waiting_at(request: HttpRequest, organization_id: int) -> HttpResponse:
+    """What waits at one organisation of the own branch at this moment, oldest first; `only=late` longer than promised."""
+    actor = request.actor
+    one = get_object_or_404(units.there(actor), pk=organization_id)
+    if one == actor.organization:
+        return redirect("workflow:inbox")
+    late = request.GET.get("only") == "late"
+    page = keyset.page(waiting.matters_at(one, late), waiting.ORDER, request.GET)
+    context = {
+        "unit": one,
+        "way": units.way_to(actor, one),
+        "late": late,
+        "page": page,
+        "rows": waiting.shown_matters(page.rows, actor),
+        "promised": settings.PROMISED_DAYS,
+    }
+    return render(request, "desk/waiting_at.html", context)

@@ -17,8 +17,11 @@ from procrastinate.contrib.django import app
 from credits.years import today
 from desk.addresses import for_each
 from desk.models import Waiting
+from orgs.actor import Actor
 from orgs.models import Organization
-from workflow.wording import days_waited
+from workflow.flow import all_flows
+from workflow.models import Application, Step, StepState
+from workflow.wording import NOTHING, days_waited, short_wait, shown_date
 
 LOCK = 722262
 ONLY = {"late": "超过承诺时限的", "unattended": "无人审核的"}
@@ -129,13 +132,15 @@ def below(top: Organization, only: str = "") -> QuerySet:
 
 
 def shown(rows: list[dict]) -> list[dict]:
-    """Rows for a page; `days` None where nothing waits."""
-    address = for_each("desk:organization")
+    """Rows for a page; `days` None and `wait` a dash where nothing waits."""
+    address, matters = for_each("desk:organization"), for_each("desk:waiting_at")
     return [
         {
             **row,
             "url": address(row["pk"]),
+            "matters_url": matters(row["pk"]),
             "days": days_waited(row["oldest"]) if row["oldest"] else None,
+            "wait": short_wait(row["oldest"]) if row["oldest"] else NOTHING,
         }
         for row in rows
     ]
@@ -143,3 +148,43 @@ def shown(rows: list[dict]) -> list[dict]:
 
 def longest_first(rows: list[dict]) -> list[dict]:
     return sorted(rows, key=lambda row: (row["oldest"] is None, row["oldest"]))
+
+
+# --- the matters behind the numbers -------------------------------------------------------------------
+
+ORDER = ("opened_at", "pk")
+
+
+def matters_at(organization: Organization, late: bool = False) -> QuerySet:
+    """What waits at one organisation, as dicts for `keyset.page` by ORDER; `late`: longer than promised."""
+    steps = Step.objects.filter(approver=organization, state=StepState.OPEN)
+    if late:
+        steps = steps.filter(opened_at__lt=begin_of(settings.PROMISED_DAYS))
+    return steps.values(
+        "pk",
+        "opened_at",
+        "title",
+        "application_id",
+        kind=F("application__kind"),
+        submitted_at=F("application__submitted_at"),
+        confidential=F("application__confidential"),
+    )
+
+
+def shown_matters(rows: list[dict], actor: Actor) -> list[dict]:
+    """What each is and since when it waits, and nothing of whom it concerns; `url` is "" where this actor may not open it.
+    One query."""
+    kinds = {flow.kind: flow.label for flow in all_flows()}
+    ids = [row["application_id"] for row in rows]
+    may_open = set(Application.objects.visible_to(actor).filter(pk__in=ids).values_list("pk", flat=True))
+    address = for_each("workflow:detail")
+    return [
+        {
+            "url": address(row["application_id"]) if row["application_id"] in may_open else "",
+            "label": "不公开的事项" if row["confidential"] else kinds.get(row["kind"], row["kind"]),
+            "title": row["title"],
+            "submitted": shown_date(row["submitted_at"]),
+            "wait": short_wait(row["opened_at"]),
+        }
+        for row in rows
+    ]

@@ -300,6 +300,7 @@ MATRIX = {
     "desk:remind": Page(None, PEOPLE, role=PEOPLE),
     "desk:remind_all": Page(PEOPLE, PEOPLE, role=PEOPLE),
     "desk:waiting": Page(ADMINS, role=ADMINS),
+    "desk:waiting_at": Page(SEES_UNIT, role=ADMINS, args="organization"),
     "desk:tree": Page(ADMINS, role=ADMINS),
     "desk:below": Page(SEES_UNIT, role=ADMINS, args="organization"),
     "desk:organization": Page(SEES_UNIT, role=ADMINS, args="organization"),

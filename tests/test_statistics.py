@@ -18,7 +18,7 @@ from credits.years import current_year
 from desk import charts, waiting
 from desk.models import Waiting
 from desk.units import FEW
-from orgs.models import Organization, PersonKey, Practitioner, TitleSeries
+from orgs.models import Duty, Organization, PersonKey, Practitioner, TitleSeries
 from orgs.tree import move
 from tests.test_credits import declare as declare_hours
 from tests.test_credits import sign
@@ -54,6 +54,12 @@ def links(page: str, text: str) -> list[str]:
     return [
         url.replace("&amp;", "&") for url in re.findall(rf'href="([^"]+)"[^>]*>{re.escape(text)}</a>', page)
     ]
+
+
+def numbers(page: str) -> set[tuple[str, str]]:
+    """Address and text of every link whose text begins with a figure."""
+    found = re.findall(r'<a [^>]*?href="([^"]+)"[^>]*>(\d[^<]*)</a>', page)
+    return {(url.replace("&amp;", "&"), text) for url, text in found}
 
 
 # --- 学时统计 ------------------------------------------------------------------------------------------
@@ -111,8 +117,21 @@ def test_by_series_by_subject_and_by_month(town):
     assert people_rows(words(client.get(behind))) == [nobody.pk]
     assert lines(page, "按科目统计学时") == {"公需科目": ["30.0", "27.3%"], "专业科目": ["80.0", "72.7%"]}
     month = timezone.localdate().month
-    assert lines(page, f"{YEAR} 年各月计入的学时")[f"{month} 月"] == ["110.0"]
-    assert f'aria-label="{YEAR} 年各月计入的学时：{month} 月 110.0。"' in page
+    assert lines(page, f"{YEAR} 年内每个月新计入的学时（含其他年度）")[f"{month} 月"] == ["110.0"]
+    assert f'aria-label="{YEAR} 年内每个月新计入的学时，含其他年度的：{month} 月 110.0。"' in page
+
+
+def test_hours_of_another_year_entered_in_this_one_do_not_contradict_the_page(town):
+    """188.0 stood in a tile beside months that made 716.0."""
+    unit = town.employer()
+    person = town.practitioner(at=unit)
+    town.stands(person, 10, 20)
+    town.stands(person, 0, 40, year=YEAR - 1)
+    page = words(town.login(unit).get("/statistics/"))
+    assert "人均学时（共 30.0）" in page
+    assert "合计 70.0" in page
+    assert "含在这一年计入的其他年度学时" in page
+    assert "因此与上面" in page
 
 
 def test_the_numbers_are_the_same_before_and_after_folding_and_agree_with_the_lists(town):
@@ -262,6 +281,64 @@ def test_the_lists_behind_the_numbers(town, settings):
     assert names("unattended") == {dead.name, f"{headless.name} 没有管理员"}
     assert names("nonsense") == names()
     assert names("late") - set(lines(words(town.login(slow).get("/organizations/waiting/")), "下级待办"))
+
+
+def test_every_number_of_what_waits_leads_to_these_matters(town, settings):
+    settings.PROMISED_DAYS = 10
+    authority = town.authority()
+    unit, other = town.employer(under=authority), town.employer()
+    late = declare(town, town.practitioner(at=unit), days_ago=12)
+    declare(town, town.practitioner(at=unit))
+    asks = declare(town, town.practitioner(at=unit))
+    Practitioner.objects.filter(pk=asks.practitioner_id).update(status="pending")
+    declare(town, town.practitioner(at=other))
+    waiting.refresh()
+    list_url = f"/organizations/{unit.pk}/waiting/"
+    client = town.login(authority)
+    assert (list_url, "3") in numbers(words(client.get("/")))
+    assert (list_url, "3，最久 12 天") in numbers(words(client.get("/organizations/")))
+    below = numbers(words(client.get("/organizations/waiting/")))
+    assert {(list_url, "3"), (f"{list_url}?only=late", "1")} <= below
+    assert f'href="{list_url}"' in words(client.get(f"/organizations/{unit.pk}/"))
+    page = words(client.get(list_url))
+    assert page.count('<th scope="row">') == 3
+    assert f'href="/applications/{late.pk}/"' in page
+    assert f"/applications/{asks.pk}/" not in page  # who is not in yet is seen by who decides alone
+    page = words(client.get(f"{list_url}?only=late"))
+    assert page.count('<th scope="row">') == 1
+    assert client.get(f"/organizations/{other.pk}/waiting/").status_code == 404
+    assert town.login(unit).get(list_url).headers["Location"] == "/inbox/"
+
+
+def test_what_came_today_has_not_waited_for_nought_days(town):
+    authority = town.authority()
+    declare(town, town.practitioner(at=town.employer(under=authority)))
+    waiting.refresh()
+    for page in ("/", "/organizations/waiting/"):
+        shown = words(town.login(authority).get(page))
+        assert "今天</td>" in shown
+        assert ">0 天" not in shown
+
+
+def test_the_rest_of_a_bureaus_branch_leads_to_its_lists(town, settings):
+    settings.PROMISED_DAYS = 10
+    unit = town.employer()
+    town.stands(town.practitioner(at=unit), 30, 60)
+    declare(town, town.practitioner(at=unit), days_ago=12)
+    waiting.refresh()
+    client = town.login(town.bureau)
+
+    def rest():
+        return numbers(words(client.get("/")).partition("直接管理的用人单位")[2].partition("</tr>")[0])
+
+    found = {("/people/", "2"), ("/people/?standing=met", "1"), ("/statistics/", "50.0%")}
+    late = ("/organizations/waiting/?only=late", "1")
+    assert rest() == {*found, late}
+    town.practitioner(at=town.employer(under=town.authority()))
+    assert rest() == {("/statistics/", "2"), ("/statistics/", "1"), ("/statistics/", "50.0%"), late}
+    eyeless = town.login(town.admin(town.bureau, duties=[Duty.HOURS]))
+    page = words(eyeless.get("/")).partition("直接管理的用人单位")[2].partition("</tr>")[0]
+    assert numbers(page) == {late}
 
 
 def test_the_own_queue_is_of_this_very_moment(town, settings):

@@ -36,7 +36,7 @@ def _cells(row):
         _linked(row.below_url, row.below, f"{row.name}的下级"),
         _linked(row.people_url, row.people, f"{row.name}的人员"),
         _linked(row.rate_url, row.rate, f"{row.name}的学时统计"),
-        row.waiting,
+        _linked(row.waiting_url, row.waiting, f"{row.name}的待办"),
         row.last_login,
     )
 

@@ -23,6 +23,7 @@ from workflow import reach
 from workflow.wording import NOTHING, hours, masked_name
 
 ORDER = ("-pk",)  # of those who left
+MOST_COUNTED = 1_000  # "1,000+" beyond it
 
 
 class Row(NamedTuple):
@@ -58,6 +59,24 @@ def found(actor: Actor, filters: dict, unit: Organization | None = None) -> Quer
         people = Practitioner.objects.filter(keys__key=key, keys__path__startswith=path)
         return _as_rows(_narrowed(people, filters), F("keys__path"), F("keys__practitioner"))
     return _as_rows(_narrowed(_in_branch(path), filters), F("path"), F("pk"))
+
+
+def how_many(actor: Actor, filters: dict, unit: Organization | None, page: reach.Page) -> str:
+    """How many people the list has, "1,000+" beyond MOST_COUNTED; "" where only looking at each would tell.
+
+    No query where the page is the whole list. One where something is asked for: as far as MOST_COUNTED along the index
+    that the list itself is read from. None for everybody: the page that is opened most does not wait for a number that
+    the first screen and 学时统计 have.
+    """
+    if page.looked:
+        return ""
+    if not page.newer and not page.older:
+        return f"{len(page.rows):,}" if page.rows else ""
+    if not set(filters) - {"year"} or walk(actor, filters, unit) is not None:
+        return ""
+    people = found(actor, filters, unit).order_by("place", "person").values_list("person")
+    count = len(people[: MOST_COUNTED + 1])
+    return f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}"
 
 
 def _in_branch(path: str) -> QuerySet:

@@ -99,6 +99,7 @@ def _people(
         "form": form,
         "page": page,
         "rows": looking_up.shown_left(page.rows) if left else looking_up.shown(page.rows, actor),
+        "count": "" if left or form.errors else looking_up.how_many(actor, filters, unit, page),
         "narrowed": any(key != "unit" for key in filters),
         "words": "" if left else wanted.words(filters),
         "export": wanted.query(filters),

@@ -156,6 +156,33 @@ def test_a_long_name_is_found_by_any_of_its_characters(town):
     assert listed(client, name="艾合买提买买") == []
 
 
+def test_how_many_a_list_has_is_said_where_it_costs_nothing_or_is_asked_for(town, monkeypatch):
+    monkeypatch.setattr("workflow.reach.SIZE", 2)
+    monkeypatch.setattr("workflow.reach.page.__defaults__", (None, 2))
+    monkeypatch.setattr("desk.people.MOST_COUNTED", 4)
+    authority = town.authority()
+    unit, few = town.employer(under=authority), town.employer(under=authority)
+    for number in range(5):
+        town.practitioner(at=unit, user=town.user(f"甲晓{'妮' if number < 3 else '明'}"))
+    town.practitioner(at=few)
+    client = town.login(authority)
+
+    def said(**asked) -> str:
+        page = words(client.get(f"/people/?{urlencode(asked)}"))
+        found = re.search(r"共 (\S+) 人", page)
+        return found[1] if found else ""
+
+    assert said(unit=few.pk) == "1"  # the whole list is on the page
+    assert said(name="甲晓妮") == "3"
+    assert said(name="甲晓") == said(unit=unit.pk) == "4+"
+    assert said(standing="unmet") == ""  # only looking at each would tell
+    with CaptureQueriesContext(connection) as everybody:
+        assert said() == ""
+    assert not [one for one in everybody if "LIMIT 5" in one["sql"]]
+    assert said(name="没有这个人") == ""
+    assert "共 1 人" in words(town.login(few).get("/people/"))
+
+
 # --- turning pages ------------------------------------------------------------------------------------
 
 

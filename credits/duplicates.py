@@ -1,7 +1,7 @@
 """What may have been counted before (F-107): shown to the person before submitting and to who signs, never dropped.
 
-Three indexed look-ups in all: credits/past.py, the same number, the same files. A signal never decides; only what a
-platform reported under the same number is refused.
+Three indexed look-ups in all: credits/past.py, the same number, the same files; for many declarations at once the last
+two come from credits/in_common.py. A signal never decides; only what a platform reported under the same number is refused.
 """
 
 import datetime
@@ -17,7 +17,7 @@ from credits.past import Counted, bare
 from credits.rules.shapes import Activity, Pack
 from orgs.actor import Actor
 from orgs.models import Practitioner
-from workflow.models import Attachment, State
+from workflow.models import Application, Attachment, State
 from workflow.wording import hours as shown
 from workflow.wording import masked_name
 
@@ -55,6 +55,32 @@ class Signal:
         return {"text": text, "url": reverse("workflow:detail", args=[self.application_id]) if linked else ""}
 
 
+@dataclass(frozen=True)
+class Other:
+    """A declaration that counts or is under review and has a number or a file in common with the one judged.
+
+    `file` is the name of the shared file; `person` is loaded where who signs may read whose it is, else None.
+    """
+
+    application_id: int
+    practitioner_id: int
+    unit_declaration_id: int | None
+    kind_id: int
+    rank: int | None
+    summary: str
+    receipt: str
+    file: str = ""
+    person: Practitioner | None = None
+
+
+@dataclass(frozen=True)
+class InCommon:
+    """What was looked up beforehand for one declaration: others with its files, others with its number."""
+
+    files: list[Other]
+    numbers: list[Other]
+
+
 def told(signals: list[Signal], actor: Actor, about: Practitioner) -> list[dict]:
     """What this actor reads of them, the same words once."""
     lines = [one.told_to(actor, about) for one in signals]
@@ -74,13 +100,21 @@ def already_imported(declaration: Declaration, past: list[Counted]) -> str:
 
 
 def signals_of(
-    declaration: Declaration, hours: Decimal, rules: Pack, past: list[Counted], digests: Iterable[str]
+    declaration: Declaration,
+    hours: Decimal,
+    rules: Pack,
+    past: list[Counted],
+    digests: Iterable[str] = (),
+    common: InCommon | None = None,
 ) -> list[Signal]:
-    """All of them, the strongest first. `hours` is what the activity is worth before caps. Three queries at most."""
+    """All of them, the strongest first. `hours` is what the activity is worth before caps. Three queries at most, none
+    with `common`."""
+    if common is None:
+        common = InCommon(_with_files(declaration, set(digests)), _with_number(declaration))
     by_rule = [
-        _same_files(declaration, set(digests)),
+        _same_files(declaration, common.files),
         _own_number(declaration, rules, past),
-        _number_of_others(declaration),
+        _number_of_others(declaration, common.numbers),
         _own_name(declaration, rules, past),
         _same_time(declaration, hours, rules, past),
         _imported(declaration, past),
@@ -94,7 +128,7 @@ def _few(found: list[Signal]) -> list[Signal]:
     return [*found[:FEW], Signal(found[0].rule, f"同样的情况另有 {len(found) - FEW} 件，没有逐一列出。")]
 
 
-def _same_files(declaration: Declaration, digests: set[str]) -> list[Signal]:
+def _with_files(declaration: Declaration, digests: set[str]) -> list[Other]:
     if not digests:
         return []
     known = Attachment.objects.filter(sha256__in=digests, application__isnull=False)
@@ -106,23 +140,55 @@ def _same_files(declaration: Declaration, digests: set[str]) -> list[Signal]:
     files = files.select_related(
         "application__practitioner__user", "application__practitioner__employer", "application__declaration"
     )
+    return [
+        _other(one.application.declaration, one.application, one.application.practitioner, one.name)
+        for one in files.order_by("pk")[:MOST]
+    ]
+
+
+def _with_number(declaration: Declaration) -> list[Other]:
+    if not declaration.number_key:
+        return []
+    others = (
+        Declaration.objects.filter(number_key=declaration.number_key, application__state__in=LIVE)
+        .exclude(practitioner=declaration.practitioner_id)
+        .select_related("practitioner__user", "practitioner__employer", "application")
+        .order_by("pk")[:MOST]
+    )
+    return [_other(one, one.application, one.practitioner) for one in others]
+
+
+def _other(one: Declaration, application: Application, person: Practitioner, file: str = "") -> Other:
+    return Other(
+        one.pk,
+        one.practitioner_id,
+        one.unit_declaration_id,
+        one.kind_id,
+        one.rank,
+        application.summary,
+        application.receipt,
+        file,
+        person,
+    )
+
+
+def _same_files(declaration: Declaration, others: list[Other]) -> list[Signal]:
     found, seen = [], set()
-    for file in files.order_by("pk")[:MOST]:
-        application = file.application
-        if application.pk in seen or _same_filing(declaration, application.declaration):
+    for one in others:
+        if one.application_id in seen or _same_filing(declaration, one):
             continue
-        seen.add(application.pk)
-        if application.practitioner_id == declaration.practitioner_id:
-            text = f"文件“{file.name}”已用于本人的另一件申报：{application.summary}，受理号 {application.receipt}。"
-            found.append(Signal("file", text, application_id=application.pk))
+        seen.add(one.application_id)
+        if one.practitioner_id == declaration.practitioner_id:
+            text = f"文件“{one.file}”已用于本人的另一件申报：{one.summary}，受理号 {one.receipt}。"
+            found.append(Signal("file", text, application_id=one.application_id))
         else:
             found.append(
                 Signal(
                     "file",
                     "已有他人用完全相同的文件申报。",
-                    f"用完全相同的文件申报：{application.summary}",
-                    application.pk,
-                    application.practitioner,
+                    f"用完全相同的文件申报：{one.summary}",
+                    one.application_id,
+                    one.person,
                 )
             )
     return found
@@ -141,16 +207,8 @@ def _own_number(declaration: Declaration, rules: Pack, past: list[Counted]) -> l
     ]
 
 
-def _number_of_others(declaration: Declaration) -> list[Signal]:
+def _number_of_others(declaration: Declaration, others: list[Other]) -> list[Signal]:
     """Co-authors of different ranks are no duplicates; more people than there are authors, or one rank twice, are."""
-    if not declaration.number_key:
-        return []
-    others = (
-        Declaration.objects.filter(number_key=declaration.number_key, application__state__in=LIVE)
-        .exclude(practitioner=declaration.practitioner_id)
-        .select_related("practitioner__user", "practitioner__employer", "application", "kind")
-        .order_by("pk")[:MOST]
-    )
     others = [one for one in others if not _same_filing(declaration, one)]
     people = 1 + len({one.practitioner_id for one in others})
     crowded = declaration.people is not None and people > declaration.people
@@ -158,21 +216,21 @@ def _number_of_others(declaration: Declaration) -> list[Signal]:
         Signal(
             "number",
             "已有他人用同一编号申报" + ("，而且人数已超过填写的总人数。" if crowded else "。"),
-            f"用同一编号申报：{one.application.summary}",
-            one.pk,
-            one.practitioner,
+            f"用同一编号申报：{one.summary}",
+            one.application_id,
+            one.person,
         )
         for one in others
         if crowded or not _are_co_authors(declaration, one)
     ]
 
 
-def _are_co_authors(one: Declaration, other: Declaration) -> bool:
+def _are_co_authors(one: Declaration, other: Other) -> bool:
     ranked = one.rank is not None and other.rank is not None
     return ranked and one.rank != other.rank and one.kind_id == other.kind_id
 
 
-def _same_filing(one: Declaration, other: Declaration) -> bool:
+def _same_filing(one: Declaration, other: Other) -> bool:
     """A unit filed one training for many of its people: they share files and number."""
     return one.unit_declaration_id is not None and one.unit_declaration_id == other.unit_declaration_id
 

@@ -1,6 +1,7 @@
 """待办审核 as a workbench: choose many, check them, decide them; every item with its result."""
 
 import re
+from decimal import Decimal
 from html import unescape
 
 import pytest
@@ -8,9 +9,16 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from credits.doubts import doubts_of
+from credits.models import Declaration, UnitDeclaration
+from credits.reckoning import account_of
 from orgs.models import Duty
+from tests import declaring as walk
+from tests.declaring import proof
+from tests.test_attachments import pdf
 from tests.test_credits import declare
 from workflow import engine
+from workflow.attachments import attach
 from workflow.models import Application, Step
 
 
@@ -30,11 +38,6 @@ def boxes(page: str) -> dict[int, bool]:
         r'<input class="form-check-input" type="checkbox" name="step" value="(\d+)"[^>]*?( checked)?>', page
     )
     return {int(step): bool(ticked) for step, ticked in found}
-
-
-def warned(application, sentence="可能重复：已有同一编号的申报"):
-    application.declaration.reckoning = {"signals": [sentence]}
-    application.declaration.save()
 
 
 def test_all_of_a_page_can_be_ticked_without_a_script(town):
@@ -67,15 +70,106 @@ def test_the_chosen_are_approved_and_each_result_is_listed(town):
     assert "您不用再处理" in again
 
 
+NUMBER = "TA-2026-00123"
+
+
 def test_what_should_be_looked_at_first_is_not_ticked(town):
+    """Nothing was odd about the first when it was filed: the second made it so."""
     unit = town.employer()
-    fine, odd = (declare(town, town.practitioner(at=unit)) for _ in range(2))
-    warned(odd)
+    first = declare(town, town.practitioner(at=unit), certificate_number=NUMBER)
+    fine = declare(town, town.practitioner(at=unit))
+    same = pdf()
+    attach(first, proof("一.pdf", same))
+    second = declare(town, town.practitioner(at=unit), certificate_number=NUMBER)
+    attach(second, proof("二.pdf", same))
+    assert first.declaration.reckoning["signals"] == []
     client = town.login(unit)
+    review = text(client.get(f"/applications/{first.pk}/"))
     page = text(client.post("/inbox/check/", {"everything": "1"}))
-    assert "1 件有需要先看的提示" in page
-    assert "可能重复：已有同一编号的申报" in page
-    assert boxes(page) == {odd.steps.get(order=1).pk: False, fine.steps.get(order=1).pk: True}
+    assert "2 件有需要先看的提示" in page
+    for words in ("用完全相同的文件申报", "用同一编号申报"):
+        assert words in review
+        assert page.count(words) == 2
+    open_step = {one.steps.get(order=1).pk: one == fine for one in (first, second, fine)}
+    assert boxes(page) == open_step
+
+
+@pytest.mark.parametrize("end", ["withdrawn", "rejected"])
+def test_what_came_to_nothing_holds_nobody_back(town, end):
+    unit = town.employer()
+    other = town.practitioner(at=unit)
+    first = declare(town, other, certificate_number=NUMBER)
+    second = declare(town, town.practitioner(at=unit), certificate_number=NUMBER)
+    assert second.declaration.reckoning["signals"] != []
+    if end == "withdrawn":
+        engine.withdraw(first.pk, by=town.actor(other))
+    else:
+        engine.reject(first.steps.get(order=1).pk, by=town.actor(unit), comment="不符")
+    page = text(town.login(unit).post("/inbox/check/", {"everything": "1"}))
+    assert boxes(page) == {second.steps.get(order=1).pk: True}
+
+
+def test_the_bulk_check_warns_of_what_the_review_page_warns_of(town):
+    """Every rule at once, one's own and others': what is looked up for many is what is looked up for one."""
+    unit = town.employer()
+    person, other = town.practitioner(at=unit), town.practitioner(at=unit)
+    filed = [
+        declare(town, who, day=walk.DAY, certificate_number=number, title=title)
+        for who in (person, other)
+        for number, title in ((NUMBER, "建筑节能论坛"), (NUMBER, "装配式论坛"), ("", "建筑节能论坛"))
+    ]
+    walk.reported(town, person, title="建筑节能论坛", hours=3)
+    same = pdf()
+    for one in filed[:4]:
+        attach(one, proof("同一份.pdf", same))
+    live = doubts_of(one.declaration for one in filed)
+    for one in filed:
+        one.declaration.digests = tuple(one.attachments.values_list("sha256", flat=True))
+        alone = account_of(one.declaration, without=one.pk).signals
+        told = list(dict.fromkeys(signal.text for signal in alone))
+        assert live[one.pk][: len(told)] == told
+    rules = {signal.rule for signal in account_of(filed[0].declaration, without=filed[0].pk).signals}
+    assert rules == {"file", "number", "name", "time", "import"}
+
+
+def test_what_a_unit_filed_for_its_people_is_no_duplicate_in_bulk(town):
+    unit = town.employer()
+    people = [town.practitioner(at=unit) for _ in range(3)]
+    facts = {
+        "year": walk.YEAR, "subject": "public", "kind": walk.kind_of("filed-training"), "title": "公需培训",
+        "organiser": "中心", "started_on": walk.DAY, "ended_on": walk.DAY, "certificate_number": NUMBER,
+    }  # fmt: skip
+    filing = UnitDeclaration.objects.create(
+        organization=unit,
+        by=town.super_admin(unit).user,
+        hours=Decimal(4),
+        stated_hours=Decimal(4),
+        number_key="TA202600123",
+        **facts,
+    )
+    filed = [
+        engine.submit(
+            "hours-declaration",
+            Declaration(practitioner=one, unit_declaration=filing, hours=Decimal(4), **facts),
+            by=town.actor(one),
+        )
+        for one in people
+    ]
+    same = pdf()
+    for one in filed:
+        attach(one, proof("公需.pdf", same))
+    assert duplicates_among(filed) == set()
+    stranger = declare(town, town.practitioner(at=town.employer()), certificate_number=NUMBER)
+    assert duplicates_among([*filed, stranger]) == {one.pk for one in [*filed, stranger]}
+
+
+def duplicates_among(filed) -> set[int]:
+    found = doubts_of(one.declaration for one in filed)
+    return {
+        pk
+        for pk, sentences in found.items()
+        if any("同一编号" in one or "相同的文件" in one for one in sentences)
+    }
 
 
 def test_many_are_rejected_with_one_reason(town):

@@ -59,11 +59,6 @@ def waiting(town, count, under=None, **fields):
     return filed
 
 
-def warned(application):
-    application.declaration.reckoning = {"signals": ["可能重复"]}
-    application.declaration.save()
-
-
 def text(answer) -> str:
     return unescape(answer.content.decode())
 
@@ -93,8 +88,12 @@ def test_without_a_share_everything_is_looked_at(town):
 
 def test_what_has_a_warning_is_always_looked_at(town):
     policy(town, 0)
-    odd, *_ = waiting(town, 5)
-    warned(odd)
+    (odd,) = waiting(town, 1, certificate_number="TA-2026-00123")
+    waiting(town, 4)
+    declare(town, town.practitioner(at=town.employer()), certificate_number="TA-2026-00123")
+    assert odd.declaration.reckoning["signals"] == [], (
+        "the other one came later, and has not come to the bureau"
+    )
     made = sampling.draw(by=town.actor(town.bureau))
     assert [one.step.application_id for one in made.items.filter(sampled=True)] == [odd.pk]
     assert sampling.repeated(made)

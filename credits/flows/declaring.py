@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from credits import ledger
 from credits.deadlines import review_closed
+from credits.doubts import doubts_of
 from credits.forms.deciding import HoursApproveForm
 from credits.lowering import lower
 from credits.models import Declaration, Subject, WindowKind
@@ -68,7 +69,9 @@ class HoursDeclaration(Flow):
         return review_closed(actor)
 
     def warnings(self, applications):
-        return {one.pk: one.declaration.reckoning.get("signals", []) for one in applications}
+        for one in applications:
+            one.declaration.practitioner = one.practitioner
+        return doubts_of(one.declaration for one in applications)
 
     def signed(self, application, step, hours=None):
         if hours is not None:

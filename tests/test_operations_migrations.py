@@ -12,6 +12,7 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently
+from django.core.management import call_command
 from django.db import migrations, models
 from django.db.migrations.state import ModelState, ProjectState
 
@@ -286,6 +287,11 @@ def test_the_first_of_each_app_is_exempt_and_nothing_else():
 
 def test_the_big_tables_exist():
     assert {model._meta.db_table for model in apps.get_models()} >= BIG
+
+
+def test_the_models_are_what_the_migrations_say(db):
+    """`makemigrations --check`: exits where a model was changed without its migration."""
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
 def test_our_migrations_are_safe():

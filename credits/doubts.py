@@ -13,11 +13,12 @@ from credits.duplicates import InCommon, already_imported, signals_of
 from credits.in_common import in_common
 from credits.models import Declaration, RulePack
 from credits.past import Counted, already, pasts_of
-from credits.reckoning import facts_of
+from credits.reckoning import facts_of, room_of
 from credits.required import rules_once
 from credits.rules.reckon import reckon
 from credits.rules.shapes import Pack
 from workflow.models import Attachment
+from workflow.wording import hours as shown
 
 
 def doubts_of(declarations: Iterable[Declaration]) -> dict[int, list[str]]:
@@ -39,7 +40,11 @@ def doubts_of(declarations: Iterable[Declaration]) -> dict[int, list[str]]:
         person = one.practitioner
         past = [other for other in pasts[person.pk] if other.application_id != one.pk]
         rules = rules_of(person.path, person.title_series_id, one.year)
-        sentences = _duplicates(one, rules, past, common[one.pk])
+        sentences = [
+            *_duplicates(one, rules, past, common[one.pk]),
+            over_cap(one, rules, past),
+            too_few_files(one, len(digests[one.pk])),
+        ]
         if sentences := list(dict.fromkeys(filter(None, sentences))):
             found[one.pk] = sentences
     return found
@@ -52,3 +57,23 @@ def _duplicates(declaration: Declaration, rules: Pack, past: list[Counted], comm
     raw = result.hours if result.raw is None else result.raw
     signals = signals_of(declaration, raw, rules, past, common=common)
     return [already_imported(declaration, past), *(one.text for one in signals)]
+
+
+def over_cap(declaration: Declaration, rules: Pack, past: list[Counted]) -> str:
+    """Whether a cap cut it when it was filed, or would now: a platform may have reported since; "" where none does."""
+    activity = rules.activities.get(declaration.kind.code)
+    facts = facts_of(declaration, declaration.practitioner)
+    room = room_of(rules, activity, facts, already(past, rules, declaration)) if activity else None
+    if room and declaration.recognised > room.left:
+        return (
+            f"本年度“{room.label}”最多计 {shown(room.limit)} 学时，其他申报已计 {shown(room.counted)} 学时，"
+            f"本件 {shown(declaration.recognised)} 学时超过上限。"
+        )
+    cap = declaration.reckoning.get("cap")
+    return f"已到上限：{cap}。" if cap else ""
+
+
+def too_few_files(declaration: Declaration, files: int) -> str:
+    """Whether fewer files came than the rules ask proofs for."""
+    asked = len(declaration.reckoning.get("evidence", []))
+    return f"只上传了 {files} 个文件，少于 {asked} 项应附材料。" if files < asked else ""

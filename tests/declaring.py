@@ -14,6 +14,7 @@ from credits.rules.shapes import Activity
 from credits.years import current_year
 from tests.rules import EXAMPLES, PACKS
 from tests.test_attachments import pdf
+from workflow.attachments import attach
 from workflow.models import Application
 
 DECLARE, CHECK = "/hours/declare/", "/hours/declare/check/"
@@ -86,6 +87,13 @@ def usual(activity: Activity, **changed) -> dict:
 
 def text(answer) -> str:
     return answer.content.decode()
+
+
+def proved(application: Application, short: int = 0) -> Application:
+    """Give it as many files as its rule asks proofs for, `short` fewer."""
+    for number in range(len(application.declaration.reckoning["evidence"]) - short):
+        attach(application, proof(f"材料{number}.pdf"))
+    return application
 
 
 def errors_of(answer) -> dict:

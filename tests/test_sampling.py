@@ -25,6 +25,7 @@ from credits.models import (
 from credits.overturning import reckon_rates
 from credits.years import today
 from orgs.models import Duty
+from tests.declaring import proved
 from tests.race import at_once
 from tests.test_credits import declare, sign
 from workflow import bulk, engine
@@ -52,7 +53,7 @@ def policy(town, percent, authority=None, kind=None, risk_first=True):
 def waiting(town, count, under=None, **fields):
     """So many declarations that the bureau has to verify."""
     unit = town.employer(under=under)
-    filed = [declare(town, town.practitioner(at=unit), **fields) for _ in range(count)]
+    filed = [proved(declare(town, town.practitioner(at=unit), **fields)) for _ in range(count)]
     for one in filed:
         while (step := one.steps.filter(state="open").first()) and step.approver != town.bureau:
             engine.approve(step.pk, by=town.actor(step.approver))
@@ -97,6 +98,15 @@ def test_what_has_a_warning_is_always_looked_at(town):
     made = sampling.draw(by=town.actor(town.bureau))
     assert [one.step.application_id for one in made.items.filter(sampled=True)] == [odd.pk]
     assert sampling.repeated(made)
+
+
+def test_what_came_without_its_proofs_is_always_looked_at(town):
+    policy(town, 0)
+    waiting(town, 2)
+    (poor,) = waiting(town, 1)
+    poor.attachments.first().delete()
+    made = sampling.draw(by=town.actor(town.bureau))
+    assert [one.step.application_id for one in made.items.filter(sampled=True)] == [poor.pk]
 
 
 def test_the_most_special_share_holds(town):

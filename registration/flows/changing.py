@@ -13,7 +13,7 @@ from orgs.tree import platform
 from registration import letters, working_days
 from registration.models import IdentityCorrection, TitleChange
 from registration.models.changing import TITLE
-from workflow.flow import Flow, Refused, Stop, register
+from workflow.flow import Flow, Refused, Stop, payload_of, register
 from workflow.models import State
 from workflow.wording import letter_date
 
@@ -91,6 +91,11 @@ class IdentityCorrectionFlow(Flow):
 
     def route(self, correction, subject, by):
         return [Stop(1, "平台核实", platform())]
+
+    def warnings(self, applications):
+        # Two queries for each: one platform has them all, a few a day.
+        found = {one.pk: payload_of(one).doubts for one in applications}
+        return {pk: doubts for pk, doubts in found.items() if doubts}
 
     def promise(self, since):
         due = working_days.due(timezone.localdate(since))

@@ -9,9 +9,10 @@ from orgs.models import Duty, Kind, Organization, Practitioner, Status
 from orgs.tree import platform
 from registration import letters, temporary_code
 from registration.models import AuthorityRegistration, EmployerRegistration, PractitionerRegistration
+from registration.models.entering import doubts_among
 from registration.situations import check_choice, situation_of
 from workflow.engine import lock
-from workflow.flow import Flow, Refused, Stop, register
+from workflow.flow import Flow, Refused, Stop, payload_of, register
 from workflow.models import StepState
 
 ISSUE_TITLE = "平台核发临时代码"
@@ -93,6 +94,10 @@ class OrganizationFlow(RegistrationFlow):
 
     def chosen(self, payload):
         return Organization.objects.get(pk=payload.superior.pk)
+
+    def warnings(self, applications):
+        found = doubts_among([payload_of(one) for one in applications])
+        return {one.pk: doubts for one, doubts in zip(applications, found, strict=True) if doubts}
 
     def route(self, payload, organization, by):
         superior = organization.superior

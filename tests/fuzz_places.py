@@ -83,7 +83,14 @@ def world(django_db_setup, django_db_blocker, folder):
 
 # What is sent to an address from pages that the place itself does not show.
 FIELDS = {
-    "workflow:check_many": {"step": ["1"], "everything": ["1"], "duty": ["hours"], "name": ["测"]},
+    "workflow:check_many": {
+        "step": ["1"],
+        "all": ["1"],
+        "tick": ["none"],
+        "everything": ["1"],
+        "duty": ["hours"],
+        "name": ["测"],
+    },
     "credits:verification_policies": {"remove": ["1"]},
     "credits:sample": {"again": ["1"]},
 }
@@ -339,7 +346,9 @@ def decide_many(world: FuzzWorld) -> Place:
         "unlisted": [f"{step.pk},1"],
         "verdict": ["approve", "reject"],
         "comment": ["好"],
-        "reason": ["x"],
+        "reject-reason": ["x"],
+        "all": [f"{step.pk},1"],
+        "more": ["1"],
     }
     return Place(world.clients["unit"], reverse("workflow:decide_many"), more)
 

@@ -14,9 +14,12 @@ from credits.models import Declaration, UnitDeclaration
 from credits.reckoning import account_of
 from orgs.models import Duty
 from tests import declaring as walk
-from tests.declaring import proof
+from tests import registering
+from tests.clicks import Visitor
+from tests.declaring import proof, proved
+from tests.registering import register
 from tests.test_attachments import pdf
-from tests.test_credits import declare
+from tests.test_credits import declare as bare
 from workflow import engine
 from workflow.attachments import attach
 from workflow.models import Application, Step
@@ -26,6 +29,11 @@ from workflow.models import Application, Step
 def town(town):
     call_command("load_hours", verbosity=0)
     return town
+
+
+def declare(town, person, **fields):
+    """With all its proofs: nothing to warn of."""
+    return proved(bare(town, person, **fields))
 
 
 def text(answer) -> str:
@@ -92,6 +100,61 @@ def test_what_should_be_looked_at_first_is_not_ticked(town):
         assert page.count(words) == 2
     open_step = {one.steps.get(order=1).pk: one == fine for one in (first, second, fine)}
     assert boxes(page) == open_step
+
+
+CAPPED = """
+[activity.academic-forum]
+name = "参加学术论坛"
+subjects = ["professional"]
+cap = {cap}
+evidence = ["会议通知", "参会证明"]
+"""
+
+
+def test_over_a_cap_and_without_its_proofs_is_not_ticked(town):
+    walk.put(CAPPED.format(cap=30), town.bureau)
+    unit = town.employer()
+    person = town.practitioner(at=unit)
+    poor = proved(bare(town, town.practitioner(at=unit)), short=1)
+    first = declare(town, person, hours=20)
+    cut = declare(town, person, hours=20, title="另一个论坛", day=walk.DAY)
+    assert cut.declaration.hours == 10
+    client = town.login(unit)
+    page = text(client.post("/inbox/check/", {"everything": "1"}))
+    assert boxes(page) == {one.steps.get(order=1).pk: one == first for one in (poor, first, cut)}
+    assert "只上传了 1 个文件，少于 2 项应附材料。" in page
+    assert "已到上限：本年度“参加学术论坛”最多计 30 学时，已计 20 学时，只计 10 学时。" in page
+    walk.put(CAPPED.format(cap=25), town.bureau)
+    page = text(client.post("/inbox/check/", {"everything": "1"}))
+    assert boxes(page)[first.steps.get(order=1).pk] is False
+    assert "最多计 25 学时，其他申报已计 10 学时，本件 20 学时超过上限。" in page
+
+
+def test_a_registration_under_a_name_that_exists_is_not_ticked(town):
+    registering.load_lists()
+    authority = town.authority()
+    town.employer(name="测试环卫中心")
+    odd, fine = (
+        register("employer", "with_authority", authority, unit_name=name)
+        for name in ("测试环卫中心", "测试园林中心")
+    )
+    page = text(town.login(authority).post("/inbox/check/", {"everything": "1"}))
+    assert "平台上已有同名的机构，请核对是否重复注册。" in page
+    assert boxes(page) == {odd.steps.get().pk: False, fine.steps.get().pk: True}
+
+
+def test_doubts_about_registrations_cost_the_same_for_two_and_for_six(town):
+    registering.load_lists()
+    authority = town.authority()
+    client = town.login(authority)
+    counts = []
+    for names in ("甲乙", "丙丁戊己"):
+        for name in names:
+            register("employer", "with_authority", authority, unit_name=f"测试{name}中心")
+        with CaptureQueriesContext(connection) as caught:
+            assert client.post("/inbox/check/", {"everything": "1"}).status_code == 200
+        counts.append(len(caught))
+    assert counts[0] == counts[1] <= 12
 
 
 @pytest.mark.parametrize("end", ["withdrawn", "rejected"])
@@ -181,10 +244,122 @@ def test_many_are_rejected_with_one_reason(town):
     assert "请选择一条常用理由" in page
     assert Application.objects.pending().count() == 2
     page = text(
-        client.post("/inbox/decide/", {"step": steps, "verdict": "reject", "reason": "不符合学时认定标准"})
+        client.post(
+            "/inbox/decide/", {"step": steps, "verdict": "reject", "reject-reason": "不符合学时认定标准"}
+        )
     )
     assert "已驳回 2 件" in page
     assert set(Application.objects.values_list("state", flat=True)) == {"rejected"}
+
+
+def test_many_are_rejected_in_one_s_own_words(town):
+    """The page offers a box for them, and an error leads to it."""
+    unit = town.employer()
+    filed = [declare(town, town.practitioner(at=unit)) for _ in range(2)]
+    visitor = Visitor(town.login(unit), "/inbox/?all=1")
+    visitor.press("核对所选")
+    visitor.type("comment", "属实")
+    visitor.press("驳回勾选的事项")
+    assert "请选择一条常用理由，或写明驳回理由。" in visitor.text
+    (link,) = re.findall(r'<a href="#([^"]+)">请选择一条常用理由', visitor.html)
+    assert re.search(rf'<textarea[^>]* id="{link}"', visitor.html)
+    visitor.type("reject-comment", "证书上没有盖章")
+    visitor.press("驳回勾选的事项")
+    assert "已驳回 2 件" in visitor.text
+    assert {one.steps.get(order=1).comment for one in filed} == {"证书上没有盖章"}
+
+
+def test_results_say_whose_they_are(town):
+    unit = town.employer(name="测试中心")
+    filed = [
+        declare(town, town.practitioner(at=unit, user=town.user(name)), title=f"{name}的论坛")
+        for name in ("测试甲乙", "测试丙丁")
+    ]
+    for one in filed:
+        engine.approve(one.steps.get(order=1).pk, by=town.actor(unit))
+    steps = [one.steps.get(order=2).pk for one in filed]
+    engine.reject(steps[1], by=town.actor(town.bureau), comment="不符")
+    page = text(
+        town.login(town.bureau).post("/inbox/decide/", {"step": steps, "verdict": "approve", "comment": ""})
+    )
+    undone, done = page.split("已通过的</h2>")[0], page.split("已通过的</h2>")[1]
+    for part, who, other in ((undone, "测**丁", "测**乙"), (done, "测**乙", "测**丁")):
+        assert who in part
+        assert other not in part
+        assert "测试中心" in part
+    assert "测试甲乙<" not in page
+
+
+def test_more_than_one_go_takes_is_said_and_can_be_gone_on_with(town, monkeypatch):
+    monkeypatch.setattr("workflow.views.bulk.MOST", 3)
+    monkeypatch.setattr("workflow.views.bulk.SHOWN", 2)
+    unit = town.employer()
+    person = town.user("测试甲")
+    filed = [
+        declare(town, town.practitioner(at=unit, user=user))
+        for user in (person, *(town.user() for _ in range(4)))
+    ]
+    visitor = Visitor(town.login(unit), "/inbox/")
+    visitor._show(visitor.client.post("/inbox/check/", {"everything": "1", "duty": "hours"}), "/inbox/check/")
+    assert "核对所选 3 件" in visitor.text
+    assert "还有更多未列出，办完这批后可继续" in visitor.text
+    assert "另有 1 件没有提示，不逐件列出，一并处理" in visitor.text
+    visitor.press("通过勾选的事项")
+    assert "已通过 3 件" in visitor.text
+    assert "只列出前 2 件" in visitor.text
+    visitor.press("继续核对其余的")
+    assert "核对所选 2 件" in visitor.text
+    assert "还有更多" not in visitor.text
+    visitor.press("通过勾选的事项")
+    assert "已通过 2 件" in visitor.text
+    assert "继续核对其余的" not in visitor.text
+    assert {one.steps.get(order=1).state for one in filed} == {"approved"}
+
+
+def test_who_loses_the_right_on_the_way_reads_what_was_done(town, monkeypatch):
+    """Each transaction takes one; the database itself ends the session with the first signature."""
+    monkeypatch.setattr("workflow.bulk.AT_ONCE", 1)
+    unit = town.employer()
+    steps = [declare(town, town.practitioner(at=unit)).steps.get(order=1).pk for _ in range(3)]
+    client = town.login(unit)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            UPDATE accounts_roleaccount SET epoch = epoch + 1 WHERE id = {town.super_admin(unit).pk}; RETURN NULL; END $$;
+            CREATE TRIGGER lose AFTER INSERT ON workflow_event FOR EACH STATEMENT EXECUTE FUNCTION lose()"""
+        )
+    answer = client.post("/inbox/decide/", {"step": steps, "verdict": "approve"})
+    page = text(answer)
+    assert answer.status_code == 200
+    assert "已通过 1 件，2 件没有处理" in page
+    assert page.count("刚刚变更") == 2
+    assert Step.objects.filter(pk__in=steps, state="approved").count() == 1
+
+
+def test_all_and_none_without_a_script(town, monkeypatch):
+    """What has a warning is ticked by hand alone; what was written stays."""
+    monkeypatch.setattr("workflow.views.bulk.SHOWN", 2)
+    unit = town.employer()
+    odd = proved(bare(town, town.practitioner(at=unit)), short=1)
+    fine = [declare(town, town.practitioner(at=unit)) for _ in range(2)]
+    odd, first, second = (one.steps.get(order=1).pk for one in (odd, *fine))
+    visitor = Visitor(town.login(unit), "/inbox/?all=1")
+    visitor.press("核对所选")
+    assert boxes(visitor.html) == {odd: False, first: True}
+    visitor.type("comment", "属实")
+    visitor.press("全不选")
+    assert boxes(visitor.html) == {odd: False, first: False}
+    assert not re.search(r'name="unlisted"[^>]* checked', visitor.html)
+    assert ">\n属实</textarea>" in visitor.html
+    visitor.press("全选没有提示的")
+    assert boxes(visitor.html) == {odd: False, first: True}
+    assert re.search(r'name="unlisted"[^>]* checked', visitor.html)
+    visitor.tick("step", odd)
+    visitor.tick("step", first)
+    visitor.tick("unlisted", second)
+    visitor.press("通过勾选的事项")
+    assert "已通过 1 件" in visitor.text
+    assert set(Step.objects.filter(state="approved").values_list("pk", "comment")) == {(odd, "属实")}
 
 
 def test_others_matters_and_ones_own_are_never_decided_in_bulk(town):

@@ -6,7 +6,7 @@ is left out with its sentence and does not keep the others from being done.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
@@ -17,19 +17,26 @@ from orgs.models import Practitioner
 from workflow import engine
 from workflow.flow import AlreadyDecided, Flow, Refused, flow_of
 from workflow.models import Application, Event, State, Step, StepState
+from workflow.wording import masked_name
 
 AT_ONCE = 2_000  # items of one transaction: a lock is held for about a second
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one step: done, or the sentence why not."""
+    """What came of one step: done, or the sentence why not. `who` (the person masked, or the organisation)
+    and `unit` come from `named`."""
 
     step_id: int
     application_id: int
     summary: str
     done: bool
     sentence: str = ""
+    who: str = ""
+    unit: str = ""
+
+
+LOST = "办理途中您的权限有了变更，这件没有处理。"
 
 
 def approve_all(step_ids: list[int], *, by: Actor, comment: str = "") -> list[Outcome]:
@@ -59,8 +66,22 @@ def _decide_all(step_ids: list[int], verdict: str, by: Actor, comment: str) -> l
     for flow, of_kind in together.items():
         of_kind.sort(key=lambda step: step.application_id)
         for start in range(0, len(of_kind), AT_ONCE):
-            outcomes |= _together(flow, of_kind[start : start + AT_ONCE], verdict, by, comment)
+            outcomes |= _some(flow, of_kind[start : start + AT_ONCE], verdict, by, comment, bool(outcomes))
     return [outcomes[pk] for pk in dict.fromkeys(step_ids) if pk in outcomes]
+
+
+def _some(
+    flow: Flow, steps: list[Step], verdict: str, by: Actor, comment: str, begun: bool
+) -> dict[int, Outcome]:
+    """One transaction's worth. Who loses the right while others are committed already reads what was done and what not;
+    Refused or PermissionDenied where nothing was."""
+    try:
+        return _together(flow, steps, verdict, by, comment)
+    except (Refused, PermissionDenied) as refusal:
+        if not begun:
+            raise
+        sentence = str(refusal) if isinstance(refusal, Refused) else LOST
+        return {step.pk: _outcome(step, sentence) for step in steps}
 
 
 def _one(step: Step, verdict: str, by: Actor, comment: str) -> Outcome:
@@ -76,6 +97,19 @@ def _one(step: Step, verdict: str, by: Actor, comment: str) -> Outcome:
 
 def _outcome(step: Step, sentence: str = "") -> Outcome:
     return Outcome(step.pk, step.application_id, step.application.summary, not sentence, sentence)
+
+
+def named(outcomes: list[Outcome]) -> list[Outcome]:
+    """The same with whose matter each is, in one query: for those that are shown, deciding itself needs no names."""
+    names = {
+        pk: (masked_name(person) if person else organization, unit or "")
+        for pk, person, unit, organization in Application.objects.filter(
+            pk__in=[one.application_id for one in outcomes]
+        ).values_list("pk", "practitioner__user__name", "practitioner__employer__name", "organization__name")
+    }
+    return [
+        replace(one, who=names[one.application_id][0], unit=names[one.application_id][1]) for one in outcomes
+    ]
 
 
 @transaction.atomic

@@ -19,14 +19,19 @@ SHOWN = 200  # rows of the check page; beyond it only those with something to lo
 @require_http_methods(["GET", "POST"])
 @for_admins
 def check(request: HttpRequest) -> HttpResponse:
-    """批量核对: those with warnings are listed first and not ticked. Nothing is decided here."""
-    steps = _chosen(request)
+    """批量核对: those with warnings are listed first and not ticked. Nothing is decided here.
+
+    `tick`: the page itself once more with everything ticked that has no warning (all), or nothing (none).
+    """
+    steps, more = _chosen(request)
     if not steps:
         return redirect("workflow:inbox")
-    return _check(request, steps)
+    return _check(request, steps, more=more, tick=request.POST.get("tick", "all"))
 
 
-def _check(request, steps, *, approve_form=None, reject_form=None, ticked=None, status=200) -> HttpResponse:
+def _check(
+    request, steps, *, more, tick="all", approve_form=None, reject_form=None, ticked=None, status=200
+) -> HttpResponse:
     rows = list(
         inbox.awaiting_rows(request.actor).filter(pk__in=[step.pk for step in steps]).order_by(*inbox.ORDER)
     )
@@ -34,12 +39,14 @@ def _check(request, steps, *, approve_form=None, reject_form=None, ticked=None, 
     warned = [row for row in rows if row["application_pk"] in warnings]
     fine = [row for row in rows if row["application_pk"] not in warnings]
     listed, unlisted = fine[: SHOWN - len(warned[:SHOWN])], fine[SHOWN - len(warned[:SHOWN]) :]
-    duties = {step.application.duty for step in steps}
     wrong = next((form for form in (approve_form, reject_form) if form is not None and form.errors), None)
+    if ticked is None:
+        ticked = {row["pk"] for row in fine} if tick == "all" else set()
+    written = {"comment": request.POST.get("comment", "")}
     context = {
         "form": wrong,
         "rows": [
-            (row, warnings.get(pk, []), row.step in ticked if ticked is not None else pk not in warnings)
+            (row, warnings.get(pk, []), row.step in ticked)
             for row, pk in (
                 *zip(inbox.shown_rows(warned), (one["application_pk"] for one in warned), strict=True),
                 *zip(inbox.shown_rows(listed), (one["application_pk"] for one in listed), strict=True),
@@ -47,10 +54,15 @@ def _check(request, steps, *, approve_form=None, reject_form=None, ticked=None, 
         ],
         "total": len(rows),
         "warned": len(warned),
+        "all": ",".join(str(row["pk"]) for row in rows),
         "unlisted": ",".join(str(row["pk"]) for row in unlisted),
         "unlisted_count": len(unlisted),
-        "approve_form": approve_form or ApproveForm(auto_id="approve_%s"),
-        "reject_form": reject_form or RejectForm(auto_id="reject_%s", duty=_only(duties)),
+        "unlisted_ticked": any(row["pk"] in ticked for row in unlisted),
+        "approve_form": approve_form or ApproveForm(auto_id="approve_%s", initial=written),
+        "reject_form": reject_form or _reject_form(steps, initial=_rejecting(request.POST)),
+        "more": more,
+        "duty": request.POST.get("duty", ""),
+        "name": request.POST.get("name", ""),
         "with_unit": request.actor.organization.kind != Kind.EMPLOYER,
     }
     return render(request, "workflow/check_many.html", context, status=status)
@@ -62,7 +74,9 @@ def decide(request: HttpRequest) -> HttpResponse:
     """批量结果: every chosen item with what came of it. Sent twice, the second says who was first: nothing is done twice."""
     if request.method == "GET":
         return redirect("workflow:inbox")
-    asked = _numbers([*request.POST.getlist("step"), *request.POST.get("unlisted", "").split(",")])[:MOST]
+    asked = _numbers([*request.POST.getlist("step"), *request.POST.get("unlisted", "").split(",")])
+    more = "more" in request.POST or len(asked) > MOST
+    asked = asked[:MOST]
     steps = list(
         Step.objects.addressed_to(request.actor)
         .filter(pk__in=asked)
@@ -71,14 +85,10 @@ def decide(request: HttpRequest) -> HttpResponse:
     if not steps:
         return redirect("workflow:inbox")
     rejecting = request.POST.get("verdict") == "reject"
-    form = (
-        RejectForm(request.POST, auto_id="reject_%s", duty=_only({step.application.duty for step in steps}))
-        if rejecting
-        else ApproveForm(request.POST, auto_id="approve_%s")
-    )
+    form = _reject_form(steps, request.POST) if rejecting else ApproveForm(request.POST, auto_id="approve_%s")
     name = "reject_form" if rejecting else "approve_form"
     if not form.is_valid():
-        return _check(request, steps, ticked=set(asked), **{name: form})
+        return _again(request, asked, more, **{name: form})
     decide_all = bulk.reject_all if rejecting else bulk.approve_all
     try:
         outcomes = decide_all(
@@ -86,26 +96,51 @@ def decide(request: HttpRequest) -> HttpResponse:
         )
     except Refused as refusal:
         form.add_error(None, str(refusal))
-        return _check(request, steps, ticked=set(asked), status=409, **{name: form})
+        return _again(request, asked, more, status=409, **{name: form})
     done = [one for one in outcomes if one.done]
     context = {
         "verb": "驳回" if rejecting else "通过",
-        "done": done[:SHOWN],
+        "done": bulk.named(done[:SHOWN]),
         "done_count": len(done),
-        "not_done": [one for one in outcomes if not one.done],
+        "not_done": bulk.named([one for one in outcomes if not one.done]),
+        "more": more,
+        "duty": request.POST.get("duty", ""),
+        "name": request.POST.get("name", ""),
+        "with_unit": request.actor.organization.kind != Kind.EMPLOYER,
     }
     return render(request, "workflow/decided_many.html", context)
 
 
-def _chosen(request: HttpRequest) -> list[Step]:
-    """The open steps that were ticked, or with `everything` those that the list's filter shows, oldest first."""
+def _again(request: HttpRequest, asked: list[int], more: bool, **how) -> HttpResponse:
+    """The check page with the same rows, not the ticked ones alone."""
+    everything = {*asked, *_numbers(request.POST.get("all", "").split(","))}
+    steps = Step.objects.addressed_to(request.actor).filter(pk__in=everything).oldest_first()
+    steps = list(steps.select_related("application__practitioner")[:MOST])
+    return _check(request, steps, more=more, ticked=set(asked), **how)
+
+
+def _reject_form(steps: list[Step], data=None, **how) -> RejectForm:
+    # A name of its own beside the remark of an approval: both stand in one form, with one set of boxes.
+    duties = {step.application.duty for step in steps}
+    return RejectForm(data, prefix="reject", auto_id="%s", duty=_only(duties), **how)
+
+
+def _rejecting(data) -> dict:
+    return {name: data.get(f"reject-{name}", "") for name in ("reason", "comment")}
+
+
+def _chosen(request: HttpRequest) -> tuple[list[Step], bool]:
+    """The open steps that were ticked, or with `everything` those that the list's filter shows, oldest first; and whether
+    there are more than one go takes."""
     steps = Step.objects.awaiting(request.actor)
     if "everything" in request.POST:
         duty, name = request.POST.get("duty", ""), request.POST.get("name", "").strip()[:50]
         steps = inbox.narrowed(steps, duty if duty in inbox.duties_of(request.actor) else "", name)
     else:
-        steps = steps.filter(pk__in=_numbers(request.POST.getlist("step")))
-    return list(steps.oldest_first().select_related("application__practitioner")[:MOST])
+        asked = [*request.POST.getlist("step"), *request.POST.get("all", "").split(",")]
+        steps = steps.filter(pk__in=_numbers(asked))
+    found = list(steps.oldest_first().select_related("application__practitioner")[: MOST + 1])
+    return found[:MOST], len(found) > MOST or "more" in request.POST
 
 
 def _numbers(texts: list[str]) -> list[int]:

@@ -208,7 +208,7 @@ PHONENUMBER_DB_FORMAT = "E164"
 PHONENUMBER_DEFAULT_FORMAT = "NATIONAL"
 
 # How many different people one admin may open in an hour, bureaus and the platform apart; from which number on it is
-# said in the log (desk/budget.py).
+# said in the log (orgs/budget.py).
 PERSONS_PER_HOUR = int(os.environ.get("CPE_PERSONS_PER_HOUR", "300"))
 PERSONS_PER_HOUR_OFFICE = int(os.environ.get("CPE_PERSONS_PER_HOUR_OFFICE", "300"))
 PERSONS_ALERT = int(os.environ.get("CPE_PERSONS_ALERT", "150"))

@@ -8,10 +8,9 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.kept import form_data
 from accounts.refused import Refused
-from desk import budget
 from desk.forms import NumberReasonForm
 from desk.seen_people import visible_person
-from orgs import access
+from orgs import access, budget
 from orgs.actor import hold_right
 from orgs.doors import for_admins_with
 from orgs.models import Duty

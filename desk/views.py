@@ -11,11 +11,12 @@ from django.views.decorators.http import require_http_methods
 from accounts.kept import form_data
 from credits.standing import standing_of
 from credits.years import current_year
-from desk import budget, elder, history, homes, offices, search, units, wanted
+from desk import elder, history, homes, offices, search, units, wanted
 from desk import faq as questions
 from desk import people as looking_up
 from desk.forms import PeopleSearch, SearchForm, UnitSearch
 from desk.seen_people import visible_person
+from orgs import budget
 from orgs.doors import for_admins, for_admins_with
 from orgs.models import Duty, Kind, Organization
 from orgs.tree import chain_above

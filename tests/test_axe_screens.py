@@ -109,7 +109,7 @@ SYSTEM_PAGES = {
     "429.html": {"wait": "15 分钟"},
     "500.html": {"request_id": "0123456789abcdef"},
     "503.html": {},
-    "desk/budget.html": {"sentence": "您今天查看的人数已经很多。"},
+    "people_budget.html": {"sentence": "您今天查看的人数已经很多。"},
 }
 
 LOOK = """async (rules) => {

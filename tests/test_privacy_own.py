@@ -7,6 +7,7 @@ import re
 
 import pytest
 from django.apps import apps
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models import ForeignKey, OneToOneField
 from django.test.utils import CaptureQueriesContext
@@ -21,6 +22,7 @@ from orgs.models import AdminRole, Duty, Practitioner
 from registration.models import IdentityCorrection
 from tests.clicks import Visitor
 from tests.test_certificates import YEAR, reported
+from tests.test_credits import declare, sign
 from tests.town import PASSWORD, synthetic_id
 from workflow import engine
 
@@ -319,3 +321,20 @@ def test_over_the_budget_a_sentence_says_when_it_goes_on(town, unit, small, capl
     assert [office.get(f"/people/{one.pk}/").status_code for one in people] == [200] * 4 + [429]
     Tally.objects.update(until=timezone.now() - datetime.timedelta(seconds=1))
     assert opened(people[4]) == 200
+
+
+def test_matters_and_certificates_of_others_count_and_ones_own_work_does_not(town, unit, small):
+    """Their numbers follow each other: who could open them all would have read the whole branch."""
+    call_command("load_hours", verbosity=0)
+    people = [town.practitioner(at=unit) for _ in range(6)]
+    filed = [declare(town, one) for one in people]
+    client, office = town.login(unit), town.login(town.bureau)
+    pages = [f"/applications/{one.pk}/" for one in filed]
+    assert [client.get(page).status_code for page in pages] == [200] * 6  # they wait for this unit
+    assert [office.get(page).status_code for page in pages] == [200] * 4 + [429] * 2
+    assert office.get(f"{pages[5]}receipt/").status_code == 429
+    assert office.get(f"/people/{people[5].pk}/").status_code == 429
+    for one in filed:
+        sign(town, one)
+    assert [client.get(page).status_code for page in pages] == [200] * 6  # signed by oneself
+    assert town.login(people[5]).get(pages[5]).status_code == 200

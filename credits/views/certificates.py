@@ -17,7 +17,7 @@ from credits.paper.content import ContentRefused, grouped, restored
 from credits.printing import bundle_file, certificate_file
 from credits.verifying import TAGS
 from credits.years import current_year, declarable_years
-from orgs import access
+from orgs import access, budget
 from orgs.actor import Actor
 from orgs.doors import for_any_role, for_practitioners
 from workflow.told import told
@@ -47,9 +47,11 @@ def issue_own(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET"])
 @for_any_role
+@budget.within_budget
 def certificate(request: HttpRequest, certificate_id: int) -> HttpResponse:
     """The sheet as it was issued, what became of it since, and what can be done."""
     one = _visible(request, certificate_id)
+    budget.open_person(request.actor, one.practitioner)
     content = restored(one.content)
     others = Certificate.objects.filter(practitioner=one.practitioner_id, year=one.year).exclude(pk=one.pk)
     context = {
@@ -81,9 +83,11 @@ def certificate(request: HttpRequest, certificate_id: int) -> HttpResponse:
 
 @require_http_methods(["GET"])
 @for_any_role
+@budget.within_budget
 def certificate_pdf(request: HttpRequest, certificate_id: int) -> HttpResponse:
     """The PDF, made and sealed now."""
     one = _visible(request, certificate_id)
+    budget.open_person(request.actor, one.practitioner)
     try:
         pdf = certificate_file(one)
         if one.practitioner.user_id != request.actor.user.pk:

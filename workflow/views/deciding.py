@@ -5,6 +5,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from accounts.kept import form_data
+from orgs import budget
 from orgs.doors import for_admins, for_any_role
 from orgs.models import Duty
 from workflow import engine, inbox, reminders
@@ -19,6 +20,7 @@ PICTURES = ("image/jpeg", "image/png")
 
 @require_http_methods(["GET"])
 @for_any_role
+@budget.within_budget
 def detail(request: HttpRequest, application_id: int) -> HttpResponse:
     """One application: where it is, what it asks for, and what this person can do about it."""
     return _detail(request, application_id)
@@ -29,6 +31,7 @@ def _detail(request, application_id, *, approve_form=None, reject_form=None, sta
     application = _visible(request, application_id)
     flow, payload, slip = flow_of(application), payload_of(application), slip_of(application)
     payload.application = application
+    _count(actor, application, slip)
     step = next((one for one in slip.steps if one.awaits(actor)), None)
     mine = actor.speaks_for(application.subject)
     # A unit speaks for its people, but what a person filed begins anew on a page that opens to that person alone.
@@ -57,6 +60,13 @@ def _detail(request, application_id, *, approve_form=None, reject_form=None, sta
         "sees_applicant": application.practitioner is not None and actor.sees(application.practitioner),
     }
     return render(request, "workflow/detail.html", context, status=status)
+
+
+def _count(actor, application: Application, slip) -> None:
+    """Whose matter this is counts as a person opened, unless the actor's own work is to look at it. Raises BudgetSpent."""
+    is_work = any(one.awaits(actor) or one.decided_by_id == actor.user.pk for one in slip.steps)
+    if actor.organization is not None and application.practitioner is not None and not is_work:
+        budget.open_person(actor, application.practitioner)
 
 
 def _approve_form(flow, payload, data=None) -> ApproveForm:
@@ -89,10 +99,12 @@ def _shown(attachment: Attachment) -> dict:
 
 @require_http_methods(["GET"])
 @for_any_role
+@budget.within_budget
 def receipt(request: HttpRequest, application_id: int) -> HttpResponse:
     """回执: one sheet of paper with the receipt number and where the matter is."""
     application = _visible(request, application_id)
     slip = slip_of(application)
+    _count(request.actor, application, slip)
     context = {
         "application": application,
         "flow": flow_of(application),

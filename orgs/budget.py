@@ -1,6 +1,7 @@
 """How many different people one person may open in an hour (trust.md §3.13): nobody reads a whole unit that way.
 
-The same person again costs nothing. Half of the budget is said in the log, once an hour: somebody may ask why.
+Counted are the pages that say who somebody is: the person's own, of one of their matters, of a certificate. The work
+itself is not: a matter that waits for oneself, or that one has signed. The same person again costs nothing. Half of the budget is said in the log, once an hour: somebody may ask why.
 """
 
 import logging
@@ -30,13 +31,15 @@ def within_budget(view):
         try:
             return view(request, *args, **kwargs)
         except BudgetSpent as spent:
-            return render(request, "desk/budget.html", {"sentence": str(spent)}, status=429)
+            return render(request, "people_budget.html", {"sentence": str(spent)}, status=429)
 
     return guarded
 
 
 def open_person(actor: Actor, person: Practitioner) -> None:
-    """Count that this person is opened. Raises BudgetSpent."""
+    """Count that this person is opened; oneself costs nothing. Raises BudgetSpent."""
+    if person.user_id == actor.user.pk:
+        return
     limit = limit_of(actor)
     try:
         count = throttle.spend_once("person-opened", actor.user.pk, person.pk, limit=limit, per=throttle.HOUR)

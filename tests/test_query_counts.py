@@ -204,12 +204,15 @@ class Growing:
 
 
 def cost(client, path: str) -> tuple[int, int]:
-    """Queries and bytes of a page."""
-    client.get(path)  # the first one may fill caches
-    with CaptureQueriesContext(connection) as caught:
-        answer = client.get(path)
-    assert answer.status_code == 200, path
-    return len(caught), len(answer.content)
+    """Queries and bytes of a page: the fewest of three looks, since the first fills caches, and once a minute a look also
+    notes that the session was used or reads anew what processes remember for a minute."""
+    found = []
+    for _ in range(3):
+        with CaptureQueriesContext(connection) as caught:
+            answer = client.get(path)
+        assert answer.status_code == 200, path
+        found.append((len(caught), len(answer.content)))
+    return min(found)
 
 
 def test_every_page_costs_the_same_at_one_row_and_at_fifty(town):

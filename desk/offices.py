@@ -11,10 +11,12 @@ from django.urls import reverse
 
 from accounts import replica
 from accounts.models import Authenticator
+from credits.certificates import is_office
 from credits.tallies import NONE, Count
 from credits.years import current_year
-from desk import met, waiting
+from desk import due, met, quiet, waiting
 from desk.homes import errands
+from desk.issued_today import issued_today
 from desk.wanted import query
 from orgs.actor import Actor
 from orgs.models import Duty, Kind, Organization
@@ -69,6 +71,19 @@ def of_organization(actor: Actor) -> dict:
         ),
         "subordinates": waiting.shown(waiting.longest_first(below)[:FIRST_ROWS]),
         "subordinates_more": len(below) > FIRST_ROWS,
+        "dates": due.dates_at(unit),
+        **_quiet(unit),
+    }
+
+
+def _quiet(unit: Organization) -> dict:
+    """Units of an authority where nobody logged in lately: the first of them, and how many there are in words."""
+    found = quiet.quiet_below(unit) if unit.kind == Kind.AUTHORITY else []
+    return {
+        "quiet": found[:TROUBLED],
+        "quiet_count": inbox.shown_count(len(found)) if found else "",
+        "quiet_more": len(found) > TROUBLED,
+        "quiet_days": quiet.DAYS,
     }
 
 
@@ -158,6 +173,8 @@ def of_bureau(actor: Actor) -> dict:
     unattended = list(waiting.below(bureau, "unattended").order_by("place")[: inbox.MOST + 1])
     rows = list(inbox.awaiting_rows(actor).order_by(*inbox.ORDER)[:FIRST_ROWS]) if any(queue.values()) else []
     labels = {Duty.HOURS: "待审验学时", Duty.REGISTRATIONS: "待审核注册"}
+    if actor.is_operator:
+        labels = {Duty.CHANGES: "待核实更正", Duty.REGISTRATIONS: "待审核注册"}
     tiles = [
         {
             "figure": inbox.shown_count(queue[duty]),
@@ -194,6 +211,7 @@ def of_bureau(actor: Actor) -> dict:
         "children": children,
         "children_more": more,
         "may_look_up": may_look_up,
+        "certificates": inbox.shown_count(issued_today(bureau)) if is_office(actor) else "",
         "promised": settings.PROMISED_DAYS,
         "unattended": settings.UNATTENDED_DAYS,
         "year": year,
@@ -260,7 +278,7 @@ def _rest(name: str, beside: bool, count: Count, late: int, may_look_up: bool) -
         "count": count,
         "late": late,
         "people_url": each if beside else people,
-        "met_url": each if beside else met,
+        "met_url": (each if beside else met) if count.complete > 0 else "",
         "rate_url": each,
         "late_url": link("desk:waiting", late > 0, only="late"),
     }

@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config import context
-from credits import packs
-from credits.models import RulePack
+from credits import certificates, packs
+from credits.models import Certificate, RulePack, Window
 from credits.years import current_year
 from desk import faq, waiting
-from orgs.models import SuperSwap
+from orgs.models import Organization, SuperSwap
 from tests.test_inbox import declare, first_step, words
 from tests.town import Town
 from workflow import engine
@@ -174,6 +174,48 @@ def test_an_authority_sees_which_of_its_units_keep_people_waiting(town):
     assert "20 天" in page
 
 
+def test_a_unit_reads_until_when_its_year_may_be_declared_and_decided(town):
+    unit, year = town.employer(), current_year()
+    client = town.login(unit)
+    page = words(client.get("/"))
+    assert f"{year} 年度申报</strong>" in page
+    assert f"{year}-12-31 24:00 截止" in page
+    assert "年度审核审验</strong>" not in page  # nobody has said until when
+    now = timezone.now()
+    for one, kind, ends in (
+        (year, "declare", 3),
+        (year, "review", 9),
+        (year - 1, "review", 5),
+        (year - 1, "declare", -5),
+    ):
+        opens, closes = now - datetime.timedelta(days=30), now + datetime.timedelta(days=ends)
+        Window.objects.create(bureau=town.bureau, year=one, kind=kind, opens_at=opens, closes_at=closes)
+    card = words(client.get("/")).partition("<h2>截止日期</h2>")[2].partition("</section>")[0]
+    assert re.findall(r"<strong>(.*?)</strong><span[^>]*>(.*?)</span>", card) == [
+        (f"{year} 年度申报", "还有 3 天"),
+        (f"{year} 年度审核审验", "还有 9 天"),
+        (f"{year - 1} 年度审核审验", "还有 5 天"),
+    ]
+
+
+def test_an_authority_reads_where_nobody_has_logged_in_for_a_month(town):
+    authority = town.authority()
+    now = timezone.now()
+    for name, days in {"测试勤单位": 1, "测试静单位": 31, "测试新单位": None}.items():
+        user = town.super_admin(town.employer(under=authority, name=name)).user
+        user.last_login = None if days is None else now - datetime.timedelta(days=days)
+        user.save(update_fields=["last_login"])
+    town._organization("employer", "测试无人单位", authority, with_admin=False)
+    Organization.objects.update(created_at=now - datetime.timedelta(days=40))
+    town.employer(under=authority, name="测试今单位")  # entered today: nobody has had a month to log in
+    page = words(town.login(authority).get("/"))
+    card = page.partition("30 天无人登录的下属单位</h2>")[2].partition("</section>")[0]
+    assert re.findall("测试.单位", card) == ["测试静单位", "测试新单位"]
+    day = timezone.localtime(now - datetime.timedelta(days=31)).date()
+    assert f"最近登录 {day}" in card
+    assert "从未登录" in card
+
+
 def test_an_admin_without_the_duty_for_people_gets_no_link_to_them(town):
     unit = town.employer()
     page = words(town.login(town.admin(unit, duties=["hours"])).get("/"))
@@ -260,6 +302,31 @@ def test_many_children_cost_a_bureau_as_much_as_one(town):
         met(person)
         declare(town, person, days_ago=50)
     assert queries(client) == few <= HOME_BUDGET
+
+
+def test_a_bureau_reads_how_many_certificates_it_issued_today(town):
+    unit = town.employer()
+    people = [town.practitioner(at=unit) for _ in range(3)]
+    for person in people:
+        met(person)
+    client = town.login(town.bureau)
+    assert "今天还没有签发" in words(client.get("/"))
+    bureau = town.actor(town.bureau)
+    for person in people[:2]:
+        certificates.issue(person, current_year(), by=bureau)
+    assert re.search('<a href="/hours/certificates/issued/">2 份</a>', words(client.get("/")))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")  # the table is append only
+    earlier = timezone.now() - datetime.timedelta(days=1)
+    Certificate.objects.filter(practitioner=people[0]).update(issued_at=earlier)
+    assert "1 份</a>" in words(client.get("/"))
+    assert "今天签发的证书" not in words(town.login(town.admin(town.bureau, duties=["people"])).get("/"))
+
+
+def test_an_operator_reads_how_many_corrections_wait(town):
+    page = words(town.login(town.operator()).get("/"))
+    assert tile(page, "待核实更正") == "0"
+    assert "待审验学时" not in page
 
 
 def test_an_operators_home_opens(town):

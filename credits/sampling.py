@@ -62,7 +62,7 @@ def _undrawn(actor: Actor) -> QuerySet:
 
 def waiting_count(actor: Actor) -> int:
     """How much a draw could choose from, at most MOST + 1."""
-    return len(_undrawn(actor).oldest_first().values_list("pk")[: MOST + 1])
+    return _undrawn(actor).oldest_first()[: MOST + 1].count()
 
 
 def candidates(actor: Actor, last: int | None = None) -> list[Candidate]:

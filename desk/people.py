@@ -72,10 +72,14 @@ def how_many(actor: Actor, filters: dict, unit: Organization | None, page: reach
         return ""
     if not page.newer and not page.older:
         return f"{len(page.rows):,}" if page.rows else ""
-    if not set(filters) - {"year"} or walk(actor, filters, unit) is not None:
+    path, key = _top(actor, unit).path, _key(filters)
+    if not set(filters) - {"year"} or _left_over(filters) or len(parts_to_find(filters.get("name", ""))) > 1:
         return ""
-    people = found(actor, filters, unit).order_by("place", "person").values_list("person")
-    count = len(people[: MOST_COUNTED + 1])
+    if key:
+        listed = PersonKey.objects.filter(key=key, path__startswith=path).order_by("path", "practitioner_id")
+    else:
+        listed = _in_branch(path).filter(**_of_series(filters)).order_by("path", "pk")
+    count = listed[: MOST_COUNTED + 1].count()
     return f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}"
 
 

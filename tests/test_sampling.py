@@ -326,7 +326,7 @@ def test_overturned_decisions_are_counted_for_who_signed_before(town):
 
 def decided(town, unit, count):
     """So many declarations that the unit signed; the bureau's steps, still open."""
-    filed = [declare(town, town.practitioner(at=unit)) for _ in range(count)]
+    filed = [proved(declare(town, town.practitioner(at=unit))) for _ in range(count)]
     steps = Step.objects.filter(approver=unit, application__in=filed)
     bulk.approve_all(list(steps.values_list("pk", flat=True)), by=town.actor(unit))
     return list(Step.objects.filter(approver=town.bureau, application__in=filed).order_by("pk"))

@@ -214,6 +214,26 @@ def test_one_hash_is_computed_whoever_it_is(db, monkeypatch, state, fits):
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("state", ["void", "pending", "active", "suspended", "secret"])
+def test_once_the_budget_is_spent_a_known_number_answers_as_an_unknown_one(db, monkeypatch, state):
+    """trust.md 3.1: the same bytes after the same work, so that neither words nor time tell who is registered."""
+    known, unknown = synthetic_id(next(numbers)), synthetic_id(next(numbers))
+    in_state(state, known)
+    spend_unknown()
+    calls, encode = [], MD5PasswordHasher.encode
+    monkeypatch.setattr(
+        MD5PasswordHasher, "encode", lambda *args, **kwargs: calls.append(1) or encode(*args, **kwargs)
+    )
+    told = []
+    for number in (known, unknown):
+        answer = log_in(number, password="not-the-password")
+        page = re.sub(r'name="csrfmiddlewaretoken" value="[^"]+"', "", answer.content.decode())
+        told.append((answer.status_code, page.replace(number, "…"), len(calls)))
+        calls.clear()
+    assert told[0] == told[1]
+    assert told[0][2] == 1
+
+
 def test_the_session_id_changes_at_login_and_at_a_change_of_role(town):
     employer = town.employer()
     admin = town.super_admin(employer)

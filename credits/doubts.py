@@ -13,7 +13,7 @@ from credits.duplicates import InCommon, already_imported, signals_of
 from credits.in_common import in_common
 from credits.models import Declaration, RulePack
 from credits.past import Counted, already, pasts_of
-from credits.reckoning import facts_of, room_of
+from credits.reckoning import facts_of, proofs_asked, room_of
 from credits.required import rules_once
 from credits.rules.reckon import reckon
 from credits.rules.shapes import Pack
@@ -75,5 +75,5 @@ def over_cap(declaration: Declaration, rules: Pack, past: list[Counted]) -> str:
 
 def too_few_files(declaration: Declaration, files: int) -> str:
     """Whether fewer files came than the rules ask proofs for."""
-    asked = len(declaration.reckoning.get("evidence", []))
+    asked = proofs_asked(declaration.reckoning)
     return f"只上传了 {files} 个文件，少于 {asked} 项应附材料。" if files < asked else ""

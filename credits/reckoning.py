@@ -26,6 +26,11 @@ from orgs.models import Practitioner
 from workflow.flow import Refused
 
 
+def proofs_asked(reckoning: dict) -> int:
+    """How many proofs the rule of a filed declaration wants in any case: what it asks for “（如有）” may be missing."""
+    return sum("如有" not in proof for proof in reckoning.get("evidence", []))
+
+
 @dataclass(frozen=True)
 class Room:
     """What the tightest cap leaves: at most `limit` a year under `label`, `counted` of it are taken."""

@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from credits import packs
 from credits.models import ActivityKind, IntakeRecord, LedgerEntry, Provider, RulePack
 from credits.numbers import key_of
+from credits.reckoning import proofs_asked
 from credits.required import rules_of
 from credits.rules.shapes import Activity
 from credits.years import current_year
@@ -90,8 +91,8 @@ def text(answer) -> str:
 
 
 def proved(application: Application, short: int = 0) -> Application:
-    """Give it as many files as its rule asks proofs for, `short` fewer."""
-    for number in range(len(application.declaration.reckoning["evidence"]) - short):
+    """Give it as many files as its rule asks proofs for in any case, `short` fewer."""
+    for number in range(proofs_asked(application.declaration.reckoning) - short):
         attach(application, proof(f"材料{number}.pdf"))
     return application
 

@@ -4,7 +4,7 @@ from django import template
 
 from credits.duplicates import told
 from credits.models import LedgerEntry
-from credits.reckoning import account_of
+from credits.reckoning import account_of, proofs_asked
 from credits.required import packs_at, rules_of
 from credits.shown import account, facts
 from credits.standing import named_subject, standing_of
@@ -26,7 +26,7 @@ def declaration_facts(context, payload, application):
         "subject": named_subject(payload.subject),
         "deciding": context.get("step") is not None,
         "files": len(files),
-        "few": len(files) < len(frozen.get("evidence", [])),
+        "asked": proofs_asked(frozen),
         "basis": frozen.get("basis"),
         "signals": [{"text": text, "url": ""} for text in frozen.get("signals", [])],
         # There are some exactly where one of them lowered it (credits/lowering.py).

@@ -105,13 +105,21 @@ def sample(request: HttpRequest, draw_id: int) -> HttpResponse:
         "step__application_id",
         "step__application__summary",
         unit=F("step__application__practitioner__employer__name"),
+        person=F("step__application__practitioner__user__name"),
     )
     page = keyset.page(items, ("pk",), request.GET)
     context = {
         "draw": made,
         "by": masked_name(made.by.name),
         "at": shown_time(made.at),
-        "rows": [{**row, "tag": _TAGS.get(row["step__state"], ("wait", "待审验"))} for row in page.rows],
+        "rows": [
+            {
+                **row,
+                "who": masked_name(row["person"]),
+                "tag": _TAGS.get(row["step__state"], ("wait", "待审验")),
+            }
+            for row in page.rows
+        ],
         "page": page,
         "left": made.items.filter(sampled=False, step__state="open")[:1].count(),
         "proof": sampling.repeated(made) if "repeat" in request.GET else None,

@@ -30,6 +30,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='IndexStep',
+            fields=[
+                ('before', models.CharField(db_collation='C', max_length=64, primary_key=True, serialize=False)),
+                ('after', models.CharField(max_length=64)),
+            ],
+            options={
+                'verbose_name': '换密钥',
+                'verbose_name_plural': '换密钥',
+            },
+        ),
+        migrations.CreateModel(
             name='User',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -47,6 +58,7 @@ class Migration(migrations.Migration):
                 ('is_staff', models.BooleanField(default=False, verbose_name='可维护基础数据')),
                 ('is_active', models.BooleanField(default=True, verbose_name='启用')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='创建时间')),
+                ('forgotten_at', models.DateTimeField(editable=False, null=True, verbose_name='清除时间')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],

@@ -49,6 +49,6 @@ class Migration(migrations.Migration):
     dependencies = [
         ("credits", "0001_initial"),
         ("workflow", "0002_append_only"),
-        ("accounts", "0003_index_steps_and_forgetting"),
+        ("accounts", "0002_queue"),
     ]
     operations = [migrations.RunSQL(FORBID, ALLOW), migrations.RunSQL(ATTACH_ONCE, ATTACH_FREELY)]

@@ -8,6 +8,8 @@ import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
 
+import orgs.name_parts
+
 
 # As orgs.name_parts cuts what is searched: NFKC, small letters, every run of one to three characters once.
 FUNCTION = """
@@ -237,6 +239,27 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='AccessEntry',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('place', models.CharField(max_length=120, verbose_name='单位')),
+                ('post', models.CharField(max_length=40, verbose_name='岗位')),
+                ('what', models.CharField(choices=[('number', '查看完整证件号码'), ('correction', '核对更正的证件号码'), ('export', '导出姓名和证件号码'), ('certificate', '下载证书')], max_length=12, verbose_name='事项')),
+                ('about', models.CharField(blank=True, max_length=80, verbose_name='内容')),
+                ('reason', models.CharField(max_length=200, verbose_name='原因')),
+                ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='时间')),
+                ('by', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='查看人')),
+                ('organization', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orgs.organization')),
+                ('subject', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='本人')),
+            ],
+            options={
+                'verbose_name': '查看记录',
+                'verbose_name_plural': '查看记录',
+                'indexes': [models.Index(fields=['subject', '-at', '-id'], name='access_subject'), models.Index(fields=['by', '-at'], name='access_by'), models.Index(fields=['at'], name='access_at')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='access_has_reason')],
+            },
+        ),
+        migrations.CreateModel(
             name='SuperSwap',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -310,7 +333,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='organization',
-            index=django.contrib.postgres.indexes.GinIndex(models.Func(models.F('name'), function='orgs_name_parts'), name='organization_name_parts'),
+            index=django.contrib.postgres.indexes.GinIndex(orgs.name_parts.NameCharacters('name'), name='organization_name_characters'),
         ),
         migrations.AddConstraint(
             model_name='organization',

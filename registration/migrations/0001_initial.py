@@ -89,6 +89,8 @@ class Migration(migrations.Migration):
                 ('field_of_study', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orgs.fieldofstudy', verbose_name='所学专业')),
                 ('practitioner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='registrations', to='orgs.practitioner')),
                 ('title_series', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orgs.titleseries', verbose_name='职称系列')),
+                ('notice_version', models.CharField(blank=True, db_default='', max_length=10, verbose_name='告知版本')),
+                ('notice_at', models.DateTimeField(blank=True, null=True, verbose_name='告知时间')),
             ],
             options={
                 'verbose_name': '专业技术人员注册',
@@ -161,6 +163,8 @@ class Migration(migrations.Migration):
                 ('division', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orgs.division', verbose_name='所在区划')),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='orgs.organization')),
                 ('superior_unit', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orgs.organization', verbose_name='上级单位')),
+                ('notice_version', models.CharField(blank=True, db_default='', max_length=10, verbose_name='告知版本')),
+                ('notice_at', models.DateTimeField(blank=True, null=True, verbose_name='告知时间')),
             ],
             options={
                 'verbose_name': '主管部门注册',
@@ -210,6 +214,8 @@ class Migration(migrations.Migration):
                 ('division', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orgs.division', verbose_name='所在区划')),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='orgs.organization')),
                 ('superior_unit', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orgs.organization', verbose_name='上级单位')),
+                ('notice_version', models.CharField(blank=True, db_default='', max_length=10, verbose_name='告知版本')),
+                ('notice_at', models.DateTimeField(blank=True, null=True, verbose_name='告知时间')),
             ],
             options={
                 'verbose_name': '用人单位注册',

@@ -47,5 +47,5 @@ DROP FUNCTION refuse_access_change();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orgs", "0004_access_log")]
+    dependencies = [("orgs", "0002_person_keys")]
     operations = [migrations.RunSQL(FORBID, ALLOW)]

@@ -10,5 +10,5 @@ ALLOW = "DROP TRIGGER registration_numbershown_append_only ON registration_numbe
 
 
 class Migration(migrations.Migration):
-    dependencies = [("registration", "0002_notice"), ("workflow", "0002_append_only")]
+    dependencies = [("registration", "0001_initial"), ("workflow", "0002_append_only")]
     operations = [migrations.RunSQL(FORBID, ALLOW)]

@@ -60,9 +60,9 @@ def _undrawn(actor: Actor) -> QuerySet:
     return waiting.exclude(Exists(drawn))
 
 
-def waiting_count(actor: Actor) -> int:
-    """How much a draw could choose from, at most MOST + 1."""
-    return _undrawn(actor).oldest_first()[: MOST + 1].count()
+def waiting_count(actor: Actor, most: int) -> int:
+    """How much a draw could choose from, at most `most` + 1: each is looked up among what was drawn before."""
+    return _undrawn(actor).oldest_first()[: most + 1].count()
 
 
 def candidates(actor: Actor, last: int | None = None) -> list[Candidate]:

@@ -13,7 +13,7 @@ from credits.years import today
 from orgs.actor import Actor
 from orgs.doors import for_admins_with
 from orgs.models import Duty, Kind
-from workflow import keyset
+from workflow import inbox, keyset
 from workflow.told import told
 from workflow.wording import masked_name, percent, shown_time
 
@@ -38,7 +38,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         20,
     )
     context = {
-        **_waiting(request.actor),
+        "waiting": inbox.shown_count(sampling.waiting_count(request.actor, inbox.MOST)),
+        "most": f"{sampling.MOST:,}",
         "draws": [
             {**row, "at": shown_time(row["at"]), "by": masked_name(row["by__name"])} for row in page.rows
         ],
@@ -48,10 +49,10 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _waiting(actor: Actor) -> dict:
-    """`waiting` in words ("" for nothing), whether it is `more` than one draw takes, and how many that is."""
-    count = sampling.waiting_count(actor)
+    """`waiting` in words, whether it is `more` than one draw takes, and how many that is."""
+    count = sampling.waiting_count(actor, sampling.MOST)
     more, most = count > sampling.MOST, f"{sampling.MOST:,}"
-    return {"waiting": f"{most}+" if more else f"{count:,}" if count else "", "more": more, "most": most}
+    return {"waiting": f"{most}+" if more else f"{count:,}", "more": more, "most": most}
 
 
 @require_http_methods(["POST"])

@@ -21,7 +21,7 @@ from bench.pages import Compared
 from bench.servers import ROOT, Province
 
 SMALL, LARGE = 4_000, 4_000_000
-PARTS = ["pages", "lists", "single", "crowd", "many", "xlsx", "export", "load"]
+PARTS = ["pages", "lists", "single", "website", "crowd", "many", "xlsx", "export", "load"]
 RESULTS = ROOT / "bench" / "results.json"
 # name → (what is compared, wanted: at most or at least)
 WANTED = {
@@ -33,6 +33,7 @@ WANTED = {
     "list_vs_admin": ("50 行列表页：对调好的 Django admin", "≥", 2.5),
     "list_vs_admin_small": ("同上，小省", "≥", 2.5),
     "approve_vs_pgbench": ("一件审核：引擎对 pgbench 跑同样的语句", "≥", 0.5),
+    "approve_http_vs_pgbench": ("一件审核：在网页上点击，对 pgbench 跑引擎的语句", "≥", 0),
     "approve_c32_vs_c8": ("同一人社部门下 32 个并发对 8 个", "≥", 0.9),
     "bulk_vs_sql": ("一次审核 10,000 件：对裸 SQL", "≤", 3.0),
     "xlsx_vs_parse": ("导入 100,000 行 .xlsx：对只解析文件", "≤", 2.0),
@@ -49,7 +50,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     folder = Path(os.environ.get("CPE_DATA_DIR", ROOT / ".data")) / "bench"
     small, large = Province(SMALL, folder), Province(options.people, folder)
-    if {"pages", "lists", "single", "crowd", "many"} & set(parts):
+    if {"pages", "lists", "single", "website", "crowd", "many"} & set(parts):
         small.prepare()
         large.prepare()
     found = {}
@@ -62,6 +63,9 @@ def main() -> None:
     for part in ("single", "crowd", "many"):
         if part in parts:
             found |= _apart(part, large)
+    if "website" in parts:
+        with large.serving() as port:
+            found |= _apart("website", large, port, large.known["bureau"])
     if "xlsx" in parts:
         found["xlsx_vs_parse"] = _xlsx()
     if "export" in parts:
@@ -92,7 +96,12 @@ def _lists(small: Province, large: Province) -> dict:
     }
 
 
-NAMES = {"single": "approve_vs_pgbench", "crowd": "approve_c32_vs_c8", "many": "bulk_vs_sql"}
+NAMES = {
+    "single": "approve_vs_pgbench",
+    "website": "approve_http_vs_pgbench",
+    "crowd": "approve_c32_vs_c8",
+    "many": "bulk_vs_sql",
+}
 _PART = """
 import json
 from bench import deciding
@@ -100,14 +109,14 @@ from bench import deciding
 if __name__ == "__main__":
     import os
     deciding.django_on(dict(os.environ))
-    print("RESULT " + json.dumps(deciding.{part}({people})), flush=True)
+    print("RESULT " + json.dumps(deciding.{part}(*{given})), flush=True)
 """
 
 
-def _apart(part: str, large: Province) -> dict:
+def _apart(part: str, large: Province, *given) -> dict:
     """In a process of its own: Django is set up once for one database."""
     script = large.folder / f"{part}.py"
-    script.write_text(_PART.format(part=part, people=large.people), encoding="utf-8")
+    script.write_text(_PART.format(part=part, given=(large.people, *given)), encoding="utf-8")
     said = _said([sys.executable, str(script)], large.env)
     return {NAMES[part]: json.loads(said.partition("RESULT ")[2])}
 

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from bench.servers import Browser
+
 SINGLE = 300  # approvals of one measurement at one connection
 OF_EACH = 480  # approvals of one measurement at 8 and at 32 clients
 WARM = 3  # decisions of each client before the measuring
@@ -123,6 +125,26 @@ def single(people: int) -> dict:
         rates.append((_engine(ours), _replayed(pgbench, _statements(theirs))))
     ours, theirs = (median(column) for column in zip(*rates, strict=True))
     return _result(ours, theirs, "transactions/s, one connection", people)
+
+
+def website(people: int, port: int, number: str) -> dict:
+    """The same through the website: one browser of that bureau's admin, one click after the other."""
+    pgbench, browser = _pgbench(), Browser(port).log_in("bureau", number)
+    rates = []
+    for _ in range(3):
+        ours, theirs = new_declarations(SINGLE), new_declarations(SINGLE)
+        rates.append((_clicked(browser, ours), _replayed(pgbench, _statements(theirs))))
+    ours, theirs = (median(column) for column in zip(*rates, strict=True))
+    return _result(ours, theirs, "transactions/s, one connection", people)
+
+
+def _clicked(browser: Browser, steps: list[int]) -> float:
+    begun = time.perf_counter()
+    for step in steps:
+        status, said = browser.ask(f"/steps/{step}/approve/", {"comment": ""})
+        if status != 302:
+            raise SystemExit(f"approving step {step}: {status} {said[:200]}")
+    return len(steps) / (time.perf_counter() - begun)
 
 
 def _engine(steps: list[int]) -> float:

@@ -18,9 +18,7 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("CPE_THREADS", "4"))
 timeout = 60
 graceful_timeout = 10
-# Seconds that an idle connection stays. Longer than nginx keeps its own side open (deploy/nginx/cpe.conf), and no longer
-# than that: a connection belongs to the process that took it, and a new one is taken by whichever has time.
-keepalive = 2
+keepalive = 75  # longer than nginx keeps its own side of a connection open
 max_requests = 10_000
 max_requests_jitter = 1_000
 control_socket_disable = True  # it would be opened in $HOME

@@ -257,7 +257,7 @@ def test_a_page_says_when_more_waits_than_one_draw_takes(town, monkeypatch):
     client = town.login(town.bureau)
     client.post("/hours/sampling/policies/", {"percent": "50"})
     page = text(client.get("/hours/sampling/"))
-    assert "2+ 件学时等待审验" in page
+    assert "一次最多 2 件" in page
     page = text(client.post("/hours/sampling/draw/"))
     assert "这一次从最早送达的 2 件中抽取" in page
     assert "从 2 件中抽中 1 件" in text(client.post("/hours/sampling/draw/", agreed(page), follow=True))

@@ -76,7 +76,8 @@ class Person:
         self.page.on("request", self._note)
 
     def _note(self, request):
-        if not request.url.startswith((self.url, "data:", "about:")):
+        # Chromium shows PDFs with a part of its own, which it loads like a page, whenever it is ready.
+        if not request.url.startswith((self.url, "data:", "about:", "chrome")):
             self.strangers.append(request.url)
 
     def open(self, path: str):

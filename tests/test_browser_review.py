@@ -109,8 +109,6 @@ def with_evidence(demo, django_db_blocker):  # noqa: F811
 def open_evidence(person, path):
     person.page.goto(person.url + path)
     person.page.wait_for_load_state("load")
-    # Chromium shows PDFs with a part of its own, which it loads like a page.
-    person.strangers[:] = [one for one in person.strangers if not one.startswith("chrome")]
     person.look()
 
 
